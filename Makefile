@@ -1,0 +1,40 @@
+# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make clean
+SHELL := bash
+PYTHON ?= python3.11
+SCALE ?= base
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+RUN := source $(BIN)/activate &&
+STUDY_FILE := $(if $(filter base,$(SCALE)),dvc.yaml,conf/$(SCALE)/dvc.yaml)
+
+.PHONY: study test lint bench viz clean env
+
+study: $(READY)
+	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) --seeds=$(SEEDS),kedro dvc check)
+	@$(RUN) dvc repro $(STUDY_FILE)
+	@echo "Report: $(CURDIR)/data/08_reporting/$(SCALE)/report.md"
+
+test: lint
+	@$(RUN) pytest
+
+lint: $(READY)
+	@$(RUN) ruff check . && ruff format --check . && mypy && lint-imports && kedro dvc check
+
+bench: $(READY)
+	@$(RUN) python -m benchmarks
+
+viz: $(READY)
+	@$(RUN) kedro viz run
+
+env: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Everything that the pipeline can make again: the environment, DVC's cache and the data outside git.
+clean:
+	rm -rf $(VENV) .dvc/cache .dvc/tmp data/.progress data/01_raw data/05_model_input data/06_models data/07_model_output

@@ -1,0 +1,83 @@
+"""The manifest that marks a folder as whole: written last, naming every other file with its size and digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint folder is missing, incomplete or damaged."""
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as a hexadecimal string."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path) -> None:
+    """Write ``manifest.json`` for a folder whose other files are complete.
+
+    The manifest lists every file below ``folder`` by relative path with its size in bytes and its SHA-256. It is
+    written under a temporary name and renamed, so a folder either has a whole manifest or none.
+    """
+    files = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest_file(path)}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / MANIFEST
+    }
+    staged = folder / f".{MANIFEST}"
+    staged.write_text(json.dumps({"files": files}, indent=1, sort_keys=True) + "\n")
+    os.replace(staged, folder / MANIFEST)
+
+
+def check_manifest(folder: Path) -> dict[str, str]:
+    """Check that a folder has a manifest and that every file it names is there in full length.
+
+    Args:
+        folder: A folder that :func:`write_manifest` completed.
+
+    Returns:
+        The SHA-256 that the manifest records for each file, by relative path.
+
+    Raises:
+        CheckpointError: If the folder, its manifest or a file is missing, or a file's length differs.
+    """
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise CheckpointError(f"{folder} is no complete checkpoint folder: it has no {MANIFEST}")
+    try:
+        files = json.loads(manifest.read_text())["files"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{manifest} is not a manifest of files: {error}") from error
+    for name, facts in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing, though {manifest} names it")
+        if path.stat().st_size != facts["bytes"]:
+            found = path.stat().st_size
+            raise CheckpointError(f"{path} has {found} bytes, but {manifest} says {facts['bytes']}")
+    return {name: facts["sha256"] for name, facts in files.items()}
+
+
+def publish_folder(staged: Path, target: Path) -> None:
+    """Move a finished folder to its final place in one rename, replacing what stood there.
+
+    Args:
+        staged: A folder with a manifest, on the same file system as ``target``.
+        target: Where it is to stand; an old folder there is removed first.
+
+    Raises:
+        CheckpointError: If ``staged`` is not complete.
+    """
+    check_manifest(staged)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        shutil.rmtree(target)
+    os.replace(staged, target)

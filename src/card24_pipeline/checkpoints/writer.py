@@ -1,0 +1,27 @@
+"""Writing a model and its tokenizer as a folder that exists only when whole."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from card24_pipeline.checkpoints.manifest import publish_folder, write_manifest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save weights (safetensors), configuration and tokenizer so that ``from_pretrained`` opens the folder.
+
+    Everything is written to a sibling folder first and moved into place once its manifest is there, so a run
+    that is killed half-way leaves nothing under ``folder``.
+    """
+    staged = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    model.save_pretrained(staged)
+    tokenizer.save_pretrained(staged)
+    write_manifest(staged)
+    publish_folder(staged, folder)

@@ -1,0 +1,47 @@
+"""How far a tuned model has moved from its base, as a divergence of their next-token distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from card24_pipeline.models.tokenized import TokenizedExample
+
+
+def mean_forward_kl(
+    base: PreTrainedModel, tuned: PreTrainedModel, examples: Sequence[TokenizedExample], *, batch_size: int
+) -> float:
+    """Return the mean forward KL divergence from the base on the answers of the new task, in nats a token.
+
+    ``KL(base ‖ tuned) = Σ_v p_base(v) · (log p_base(v) − log p_tuned(v))``, exact over the vocabulary, averaged
+    over the answer tokens of teacher-forced ``examples`` (the quantity that RL's Razor, arXiv 2509.04259, relates
+    to forgetting).
+
+    Args:
+        base: The model before tuning.
+        tuned: The model after it, with the same vocabulary.
+        examples: Tokenized hands of the tuned task; all of one batch are padded on the right.
+        batch_size: Examples a forward pass.
+    """
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    total, tokens = 0.0, 0
+    with torch.inference_mode():
+        for start in range(0, len(examples), batch_size):
+            batch = examples[start : start + batch_size]
+            rows = [torch.tensor(example["input_ids"]) for example in batch]
+            labels = [torch.tensor(example["labels"]) for example in batch]
+            input_ids = pad_sequence(rows, batch_first=True)
+            answered = pad_sequence(labels, batch_first=True, padding_value=-100)[:, 1:] != -100
+            mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+            base_log, tuned_log = (
+                model(input_ids=input_ids, attention_mask=mask).logits[:, :-1][answered].double().log_softmax(-1)
+                for model in (base, tuned)
+            )
+            total += float((base_log.exp() * (base_log - tuned_log)).sum())
+            tokens += int(answered.sum())
+    return total / tokens

@@ -1,0 +1,85 @@
+"""Batched greedy generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One answer: its text, its prompt and answer length in tokens, and whether the length limit cut it."""
+
+    text: str
+    prompt_tokens: int
+    answer_tokens: int
+    cut: bool
+
+
+def generate_answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+    description: str,
+) -> list[Generation]:
+    """Answer every prompt greedily (argmax at every token), in batches with a key-value cache.
+
+    Prompts are batched by length so that little is padded; answers come back in the order of ``prompts``.
+
+    Args:
+        model: A causal language model in evaluation mode.
+        tokenizer: Its tokenizer, padding on the left.
+        prompts: Texts to continue.
+        max_new_tokens: Limit of an answer, in tokens, its end token included.
+        batch_size: Prompts answered side by side.
+        description: Label of the progress bar.
+
+    Raises:
+        ValueError: If a prompt and its answer could outgrow the model's context.
+    """
+    import torch
+
+    ids = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+    context = int(model.config.max_position_embeddings)
+    longest = max((len(prompt) for prompt in ids), default=0)
+    if longest + max_new_tokens > context:
+        raise ValueError(
+            f"a prompt of {longest} tokens and {max_new_tokens} new tokens exceed the model's context of {context}"
+        )
+    order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+    answers: dict[int, Generation] = {}
+    progress = tqdm(total=len(ids), desc=description, unit="hand", mininterval=1.0)
+    with torch.inference_mode(), progress:
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            batch = tokenizer.pad({"input_ids": [ids[index] for index in chosen]}, return_tensors="pt")
+            output = model.generate(
+                **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
+            )
+            rows = output[:, batch["input_ids"].shape[1] :].tolist()
+            for index, row in zip(chosen, rows, strict=True):
+                answers[index] = _read_row(tokenizer, row, len(ids[index]))
+            progress.update(len(chosen))
+    return [answers[index] for index in range(len(ids))]
+
+
+def _read_row(tokenizer: PreTrainedTokenizerBase, row: list[int], prompt_tokens: int) -> Generation:
+    """Cut a generated row at its end token and decode it."""
+    end = tokenizer.eos_token_id
+    cut = end not in row
+    kept = row if cut else row[: row.index(end)]
+    return Generation(
+        text=tokenizer.decode(kept, skip_special_tokens=True),
+        prompt_tokens=prompt_tokens,
+        answer_tokens=len(kept) + (not cut),
+        cut=cut,
+    )

@@ -1,0 +1,166 @@
+"""Find the answer in what a model wrote, and grade it; no text makes either raise."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
+from card24_pipeline.game.steps import verify_steps
+from card24_pipeline.game.verdicts import Outcome, Verdict
+from card24_pipeline.game.verifier import verify
+
+MAX_ANSWER_CHARS = 8192
+"""Only so much of a text, from its start, is looked at."""
+
+MAX_JSON_OBJECTS = 32
+"""Only so many places where a JSON object might begin are tried."""
+
+_MAX_NUMBER_DIGITS = 9
+_DECODER = json.JSONDecoder(strict=False)  # a line break within a string is the model's style, not a fault
+_OBJECT_START = re.compile(r'\{(?=\s*")')
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found in a text.
+
+    `formula` is the formula or the steps, as far as they go; None where there are none. `malformed` says
+    how the text departs from the layout, None if it does not; it says nothing on whether the formula is
+    right, and a malformed answer may well hold one.
+    """
+
+    cards: tuple[str, ...] | None
+    numbers: tuple[int, ...] | None
+    formula: str | None
+    malformed: str | None
+
+
+def parse_answer(text: str | None, *, layout: PromptLayout, style: AnswerStyle) -> Answer:
+    """Find the first complete answer in the first MAX_ANSWER_CHARS characters of a text.
+
+    published: the first JSON object that has the style's field ("formula" or "steps"); failing that, one
+    that is cut off by the end of the text, with its field as far as it goes.
+    compact: the first line with the word "formula" (or "steps"); what follows on that line is the
+    solution, and the numbers are what stands between the word "numbers" and it.
+
+    Args:
+        text: what the model wrote after the prompt, without special tokens.
+        layout: the layout it was asked for.
+        style: the style it was asked for.
+    """
+    window = (text or "")[:MAX_ANSWER_CHARS]
+    if not window.strip():
+        return Answer(None, None, None, "the answer is empty")
+    field = AnswerStyle(style).value
+    if PromptLayout(layout) is PromptLayout.compact:
+        return _parse_words(window, field)
+    return _parse_json(window, field)
+
+
+def grade_answer(
+    text: str | None,
+    values: Sequence[int],
+    target: int = 24,
+    *,
+    layout: PromptLayout,
+    style: AnswerStyle,
+) -> Verdict:
+    """Judge the answer in a text: its formula or steps alone count, not the cards and numbers it repeats.
+
+    Args:
+        text: what the model wrote after the prompt.
+        values: the numbers of the hand, in any order.
+        target: the value to reach.
+        layout: the layout it was asked for.
+        style: the style it was asked for.
+
+    Raises:
+        GameError: a hand or target that `solve` rejects too; never for a text.
+    """
+    answer = parse_answer(text, layout=layout, style=style)
+    judge = verify_steps if AnswerStyle(style) is AnswerStyle.steps else verify
+    verdict = judge(answer.formula, values, target)
+    if verdict.outcome is Outcome.no_formula and answer.malformed is not None:
+        return Verdict(Outcome.no_formula, f"{verdict.message}: {answer.malformed}")
+    return verdict
+
+
+def _parse_json(window: str, field: str) -> Answer:
+    cut_off_at: int | None = None
+    for start in _object_starts(window):
+        try:
+            content, _ = _DECODER.raw_decode(window, start)
+        except json.JSONDecodeError as error:
+            if cut_off_at is None and _is_cut_off(error, window):
+                cut_off_at = start
+        except (ValueError, RecursionError):
+            continue  # an endless number, or nesting beyond the decoder
+        else:
+            if field in content:
+                return _read_object(content, field)
+    if cut_off_at is None:
+        return Answer(None, None, None, f'no JSON object with the field "{field}" was found')
+    return Answer(None, None, _read_cut_off(window[cut_off_at:], field), "the JSON object is cut off")
+
+
+def _object_starts(window: str) -> Iterator[int]:
+    for count, match in enumerate(_OBJECT_START.finditer(window)):
+        if count == MAX_JSON_OBJECTS:
+            return
+        yield match.start()
+
+
+def _is_cut_off(error: json.JSONDecodeError, window: str) -> bool:
+    """Say whether an object fails because the text ends, and not because of what stands in it."""
+    return error.msg.startswith("Unterminated string") or error.pos >= len(window.rstrip())
+
+
+def _read_object(content: dict[str, object], field: str) -> Answer:
+    cards, numbers, formula = content.get("cards"), content.get("number"), content[field]
+    malformed: list[str] = []
+    if not isinstance(cards, list) or not all(isinstance(card, str) for card in cards):
+        malformed.append('"cards" is not a list of strings')
+        cards = None
+    if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+        malformed.append('"number" is not a list of whole numbers')
+        numbers = None
+    if not isinstance(formula, str):
+        malformed.append(f'"{field}" is not a string')
+        formula = None
+    return Answer(
+        None if cards is None else tuple(cards),
+        None if numbers is None else tuple(numbers),
+        formula,
+        "; ".join(malformed) or None,
+    )
+
+
+def _read_cut_off(text: str, field: str) -> str | None:
+    """Return a string field of a JSON object that stops, as far as it goes."""
+    match = re.search(rf'"{field}"\s*:\s*"((?:[^"\\]|\\.)*)', text, re.DOTALL)
+    if match is None:
+        return None
+    try:
+        decoded: object = _DECODER.decode(f'"{match.group(1)}"')
+    except ValueError:
+        return match.group(1)
+    return str(decoded)
+
+
+def _parse_words(window: str, field: str) -> Answer:
+    line = next((line for line in window.splitlines() if field in line.split()), None)
+    if line is None:
+        return Answer(None, None, None, f"no line has the word {field!r}")
+    words = line.split()
+    place = words.index(field)
+    formula = " ".join(words[place + 1 :]) or None
+    before = words[:place]
+    digits = before[1:]
+    if before[:1] != ["numbers"] or not all(_is_number(word) for word in digits):
+        return Answer(None, None, formula, f"{field!r} does not follow 'numbers' and whole numbers")
+    return Answer(None, tuple(int(word) for word in digits), formula, None)
+
+
+def _is_number(word: str) -> bool:
+    return len(word) <= _MAX_NUMBER_DIGITS and word.isascii() and word.isdigit()

@@ -1,0 +1,31 @@
+"""Registers every folder of ``pipelines/`` that holds a ``pipeline.py``; ``__default__`` is their sum.
+
+Kedro's own ``find_pipelines`` looks for ``create_pipeline`` in the package ``__init__``. Ours stay empty:
+every ``__init__`` is a code dependency of each stage below it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Import each pipeline and build it.
+
+    Returns:
+        Pipelines by folder name, and their sum as ``__default__``.
+    """
+    from kedro.pipeline import Pipeline
+
+    package = f"{__package__}.pipelines"
+    folder = Path(__file__).parent / "pipelines"
+    names = sorted(path.parent.name for path in folder.glob("*/pipeline.py"))
+    pipelines: dict[str, Pipeline] = {
+        name: import_module(f"{package}.{name}.pipeline").create_pipeline() for name in names
+    }
+    return {**pipelines, "__default__": sum(pipelines.values(), start=Pipeline([]))}

@@ -1,0 +1,92 @@
+"""Obtain the base model: train it from scratch, or take it from a folder."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from card24_pipeline.checkpoints.writer import save_checkpoint
+from card24_pipeline.models.from_scratch import build_llama
+from card24_pipeline.models.loading import check_vocabulary, load_checkpoint
+from card24_pipeline.models.tokenized import tokenize_examples
+from card24_pipeline.models.tokenizer import build_word_tokenizer
+from card24_pipeline.pipelines.base_model.source_params import FolderParams, FromScratchParams, SourceParams
+from card24_pipeline.training.language_modelling import train_language_model
+from card24_pipeline.training.progress import open_progress
+
+logger = logging.getLogger(__name__)
+
+Obtained = tuple[Path, pd.DataFrame, dict[str, Any]]
+
+
+def obtain_base_model(
+    pretraining_examples: pd.DataFrame,
+    sft_examples: pd.DataFrame,
+    eval_hands: pd.DataFrame,
+    source: SourceParams,
+    progress: Path,
+) -> Obtained:
+    """Obtain the base from wherever ``source`` says, as a checkpoint folder of our own.
+
+    Args:
+        pretraining_examples: What a from-scratch base is trained on.
+        sft_examples: With the next, the texts that any base must be able to read and write.
+        eval_hands: See above.
+        source: Kind of source and its settings.
+        progress: Private folder from which a killed run resumes.
+
+    Returns:
+        A staged checkpoint folder, the training history (empty for a base that was not trained here) and timings.
+
+    Raises:
+        CheckpointError: If a given folder is incomplete, damaged, or lacks a needed token.
+    """
+    texts = [
+        *pretraining_examples["prompt"],
+        *pretraining_examples["answer"],
+        *sft_examples["prompt"],
+        *sft_examples["answer"],
+        *eval_hands["prompt"],
+    ]
+    work = open_progress(progress, pretraining_examples, sft_examples, eval_hands, source)
+    if isinstance(source.root, FolderParams):
+        return _copy_folder(source.root, texts, work)
+    return _train_from_scratch(pretraining_examples, texts, source.root, work)
+
+
+def _train_from_scratch(examples: pd.DataFrame, texts: list[str], source: FromScratchParams, work: Path) -> Obtained:
+    """Train a fresh Llama on the mixture with a tokenizer made of the texts' words."""
+    tokenizer = build_word_tokenizer(texts, max_tokens=source.architecture.max_tokens)
+    model = build_llama(source.architecture, tokenizer, seed=source.seed)
+    size = sum(parameter.numel() for parameter in model.parameters())
+    logger.info("Training a base of %.2f M parameters with a vocabulary of %d", size / 1e6, len(tokenizer))
+    tokenized = tokenize_examples(
+        tokenizer,
+        examples["prompt"].tolist(),
+        examples["answer"].tolist(),
+        max_tokens=source.architecture.max_tokens,
+    )
+    last = source.schedule.steps
+    run = train_language_model(
+        model, tokenizer, tokenized, source.schedule, save_steps=[last], seed=source.seed, progress=work
+    )
+    staged = work / "base"
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(work / f"step_{last}", staged)
+    return staged, pd.DataFrame(run.history), run.timings()
+
+
+def _copy_folder(source: FolderParams, texts: list[str], work: Path) -> Obtained:
+    """Check a checkpoint folder and write it anew, so that it is whole and self-contained."""
+    started = time.perf_counter()
+    folder = Path(source.path)
+    model, tokenizer = load_checkpoint(folder)
+    check_vocabulary(tokenizer, texts, folder)
+    staged = work / "base"
+    save_checkpoint(model, tokenizer, staged)
+    return staged, pd.DataFrame({"step": []}), {"wall_seconds": time.perf_counter() - started}

@@ -1,0 +1,39 @@
+"""The model that everything starts from, and its scores."""
+
+from kedro.pipeline import Node, Pipeline
+
+from card24_pipeline.pipelines.base_model.obtain_base_model import obtain_base_model
+from card24_pipeline.pipelines.base_model.render_pretraining_examples import render_pretraining_examples
+from card24_pipeline.pipelines.base_model.score_base_model import score_base_model
+
+
+def create_pipeline() -> Pipeline:
+    """Wire the base model pipeline."""
+    return Pipeline(
+        [
+            Node(
+                render_pretraining_examples,
+                inputs=["multisets", "params:game.rules", "params:game.prompt", "params:base_model.mixture"],
+                outputs="pretraining_examples",
+                name="render_pretraining_examples",
+            ),
+            Node(
+                obtain_base_model,
+                inputs={
+                    "pretraining_examples": "pretraining_examples",
+                    "sft_examples": "sft_examples",
+                    "eval_hands": "eval_hands",
+                    "source": "params:base_model.source",
+                    "progress": "base_model_progress",
+                },
+                outputs=["base_model", "base_model_history", "base_model_timings"],
+                name="obtain_base_model",
+            ),
+            Node(
+                score_base_model,
+                inputs=["base_model", "eval_hands", "params:game.prompt", "params:scoring"],
+                outputs=["base_scores", "base_hand_scores", "base_scoring_timings"],
+                name="score_base_model",
+            ),
+        ]
+    )

@@ -1,0 +1,33 @@
+"""From the rules of the game to the hands of every split."""
+
+from kedro.pipeline import Node, Pipeline
+
+from card24_pipeline.pipelines.game.deal_eval_hands import deal_eval_hands
+from card24_pipeline.pipelines.game.render_sft_examples import render_sft_examples
+from card24_pipeline.pipelines.game.split_multisets import split_multisets
+
+
+def create_pipeline() -> Pipeline:
+    """Wire the game pipeline."""
+    return Pipeline(
+        [
+            Node(
+                split_multisets,
+                inputs=["params:game.rules", "params:game.split"],
+                outputs="multisets",
+                name="split_multisets",
+            ),
+            Node(
+                deal_eval_hands,
+                inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.eval_hands"],
+                outputs="eval_hands",
+                name="deal_eval_hands",
+            ),
+            Node(
+                render_sft_examples,
+                inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.sft_examples"],
+                outputs="sft_examples",
+                name="render_sft_examples",
+            ),
+        ]
+    )

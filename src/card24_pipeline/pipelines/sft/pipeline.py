@@ -1,0 +1,40 @@
+"""Fine-tuning, its scores and the checkpoints that later stages start from."""
+
+from kedro.pipeline import Node, Pipeline
+
+from card24_pipeline.pipelines.sft.score_sft import score_sft
+from card24_pipeline.pipelines.sft.select_checkpoints import select_checkpoints
+from card24_pipeline.pipelines.sft.train_sft import train_sft
+
+
+def create_pipeline() -> Pipeline:
+    """Wire the fine-tuning pipeline."""
+    return Pipeline(
+        [
+            Node(
+                train_sft,
+                inputs=["base_model", "sft_examples", "params:sft", "params:seed", "sft_progress"],
+                outputs=["sft_checkpoints", "sft_history", "sft_timings"],
+                name="train_sft",
+            ),
+            Node(
+                score_sft,
+                inputs=[
+                    "sft_checkpoints",
+                    "base_model",
+                    "eval_hands",
+                    "sft_examples",
+                    "params:game.prompt",
+                    "params:scoring",
+                ],
+                outputs=["sft_scores@seed", "sft_hand_scores@seed", "sft_scoring_timings"],
+                name="score_sft",
+            ),
+            Node(
+                select_checkpoints,
+                inputs=["sft_scores@seed", "params:selection"],
+                outputs="selected_checkpoints@seed",
+                name="select_checkpoints",
+            ),
+        ]
+    )

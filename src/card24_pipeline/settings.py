@@ -1,0 +1,20 @@
+"""Kedro settings of the project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from card24_pipeline.hooks import ProjectHooks
+
+HOOKS = (ProjectHooks(),)
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
+
+# A scale is an environment; ``base`` is one of them, so there is no ``conf/local``. Hidden folders are read
+# because ``conf/base/parameters.yml`` is a link to ``params.yaml``: below any hidden folder (such as the
+# ``.dvc/tmp/exps`` of a queued DVC experiment) Kedro would otherwise skip it without a word.
+CONFIG_LOADER_ARGS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "base",
+    "merge_strategy": {"parameters": "soft"},
+    "ignore_hidden": False,
+}

@@ -1,0 +1,171 @@
+"""Supervised training through TRL's ``SFTTrainer``: answer tokens only, full parameters, resumable."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from card24_pipeline.checkpoints.manifest import MANIFEST
+from card24_pipeline.checkpoints.writer import save_checkpoint
+from card24_pipeline.models.tokenized import TokenizedExample
+from card24_pipeline.training.ordering import order_examples
+from card24_pipeline.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+    from trl import SFTTrainer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a run leaves behind: its history by step and how fast it went."""
+
+    history: list[dict[str, float]]
+    tokens: int
+    wall_seconds: float
+
+    def timings(self) -> dict[str, float]:
+        """Return how fast the run went."""
+        return {"wall_seconds": self.wall_seconds, "tokens_per_second": self.tokens / self.wall_seconds}
+
+
+def train_language_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[TokenizedExample],
+    schedule: Schedule,
+    *,
+    save_steps: Sequence[int],
+    seed: int,
+    progress: Path,
+) -> TrainingRun:
+    """Train ``model`` in place, saving a checkpoint folder ``progress/step_<n>`` at each of ``save_steps``.
+
+    Training state goes to ``progress/state`` every ``resume_every_steps``; when the folder holds one, training
+    continues from it and ends with the same bytes as an unbroken run.
+
+    Args:
+        model: Trained in float32, all parameters.
+        tokenizer: Saved with every checkpoint; its pad token fills short rows.
+        examples: Tokenized once, see :func:`tokenize_examples`.
+        schedule: Optimisation settings; ``batch_size`` must be a multiple of ``micro_batch_size``.
+        save_steps: Optimiser steps after which to save, each within ``schedule.steps``.
+        seed: Order of the examples.
+        progress: Private folder of this run.
+
+    Raises:
+        ValueError: If the sizes or save steps do not fit the schedule.
+        FloatingPointError: If the loss or gradient norm is not finite; the error names the step.
+    """
+    if schedule.batch_size % schedule.micro_batch_size:
+        raise ValueError(
+            f"batch_size {schedule.batch_size} is no multiple of micro_batch_size {schedule.micro_batch_size}"
+        )
+    if not save_steps or max(save_steps) > schedule.steps or min(save_steps) < 1:
+        raise ValueError(f"checkpoints at steps {list(save_steps)} do not lie within 1…{schedule.steps}")
+    trainer = _build_trainer(model, tokenizer, examples, schedule, seed=seed, state=progress / "state")
+    trainer.add_callback(_checkpoint_callback(tokenizer, frozenset(save_steps), progress))
+    resume_from = _find_resumable_state(progress / "state")
+    if resume_from is not None:
+        logger.info("Resuming from %s", resume_from.name)
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    return TrainingRun(
+        history=_tidy_history(trainer.state.log_history),
+        tokens=int(trainer.state.num_input_tokens_seen),
+        wall_seconds=time.perf_counter() - started,
+    )
+
+
+def _build_trainer(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[TokenizedExample],
+    schedule: Schedule,
+    *,
+    seed: int,
+    state: Path,
+) -> SFTTrainer:
+    """Hand the examples to ``SFTTrainer`` in their final order, with everything it need not do switched off."""
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    lengths = [len(example["input_ids"]) for example in examples]
+    order = order_examples(lengths, steps=schedule.steps, batch_size=schedule.batch_size, seed=seed)
+    config = SFTConfig(
+        output_dir=str(state),
+        max_steps=schedule.steps,
+        per_device_train_batch_size=schedule.micro_batch_size,
+        gradient_accumulation_steps=schedule.batch_size // schedule.micro_batch_size,
+        learning_rate=schedule.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if schedule.learning_rate_shape == "constant" else "cosine",
+        warmup_steps=schedule.warmup_steps,
+        weight_decay=schedule.weight_decay,
+        adam_beta2=schedule.adam_beta2,
+        max_grad_norm=schedule.max_gradient_norm,
+        logging_steps=schedule.log_every_steps,
+        save_steps=schedule.resume_every_steps,
+        save_total_limit=1,
+        train_sampling_strategy="sequential",
+        dataset_kwargs={"skip_prepare_dataset": True},
+        include_num_input_tokens_seen=True,
+        logging_nan_inf_filter=False,
+        seed=seed,
+        bf16=False,
+        gradient_checkpointing=False,
+        dataloader_pin_memory=False,
+        report_to="none",
+        disable_tqdm=False,
+    )
+    rows = Dataset.from_list([dict(example) for example in examples]).select(order)
+    return SFTTrainer(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
+
+
+def _checkpoint_callback(
+    tokenizer: PreTrainedTokenizerBase, save_steps: frozenset[int], progress: Path
+) -> TrainerCallback:
+    """Save a checkpoint folder after each step in ``save_steps`` and stop at a loss that is not finite."""
+    import math
+
+    from transformers import TrainerCallback
+
+    class CheckpointCallback(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            folder = progress / f"step_{state.global_step}"
+            if state.global_step in save_steps and not (folder / MANIFEST).is_file():
+                save_checkpoint(kwargs["model"], tokenizer, folder)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+            for name in ("loss", "grad_norm"):
+                if name in logs and not math.isfinite(float(logs[name])):
+                    raise FloatingPointError(f"{name} is {logs[name]} at step {state.global_step}")
+
+    return CheckpointCallback()
+
+
+def _find_resumable_state(state: Path) -> Path | None:
+    """Return the newest whole training state: ``trainer_state.json`` is the last file that a state gets."""
+    whole = [path.parent for path in state.glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _tidy_history(log_history: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Keep what a training curve needs of the trainer's log, without any wall-clock figure."""
+    return [
+        {
+            "step": int(entry["step"]),
+            "loss": float(entry["loss"]),
+            "learning_rate": float(entry["learning_rate"]),
+            "gradient_norm": float(entry["grad_norm"]),
+            "token_accuracy": float(entry["mean_token_accuracy"]),
+            "entropy_nats": float(entry["entropy"]),
+        }
+        for entry in log_history
+        if "loss" in entry
+    ]

@@ -1,0 +1,69 @@
+"""Private folders from which a killed run resumes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel
+
+from card24_pipeline.checkpoints.manifest import check_manifest
+
+logger = logging.getLogger(__name__)
+
+ProgressInput = Path | pd.DataFrame | BaseModel | int
+
+FRESH_VARIABLE = "CARD24_FRESH"
+
+
+def open_progress(folder: Path, *inputs: ProgressInput) -> Path:
+    """Open the progress folder of a run with these inputs, dropping any that other inputs or code left behind.
+
+    The state of a run is kept under a digest of all its inputs and of the package's source, so a run never
+    resumes from something that it would not itself have written.
+
+    Args:
+        folder: Progress folder of the stage.
+        inputs: What the run's result depends on: checkpoint folders (by manifest), frames, parameters, seeds.
+
+    Returns:
+        ``folder/<digest>``, with what an interrupted run left there, or empty: when nothing fits, or when the
+        environment variable ``CARD24_FRESH`` is set to anything but an empty string.
+    """
+    digest = digest_inputs(*inputs)
+    work = folder / digest
+    stale = [] if not folder.is_dir() else [path for path in folder.iterdir() if path != work]
+    if os.environ.get(FRESH_VARIABLE) and work.is_dir():
+        stale.append(work)
+    for path in stale:
+        logger.info("Dropping the training state in %s: it belongs to other inputs, code or a forced run", path)
+        shutil.rmtree(path)
+    work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def digest_inputs(*inputs: ProgressInput) -> str:
+    """Return 16 hexadecimal digits that change with any input or any source file of the package."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for source in sorted(package.rglob("*.py")):
+        digest.update(source.read_bytes())
+    for value in inputs:
+        digest.update(_describe_input(value).encode())
+    return digest.hexdigest()[:16]
+
+
+def _describe_input(value: ProgressInput) -> str:
+    """Describe one input by its content."""
+    if isinstance(value, Path):
+        return json.dumps(check_manifest(value), sort_keys=True)
+    if isinstance(value, pd.DataFrame):
+        return value.to_csv(index=False)
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    return str(value)

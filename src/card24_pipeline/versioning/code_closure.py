@@ -1,0 +1,80 @@
+"""Code dependencies: every module of a package that a module imports, directly or not."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from card24_pipeline.versioning.errors import VersioningError
+
+if TYPE_CHECKING:
+    from grimp import ImportGraph
+
+
+class CodeClosure:
+    """Import graph of one package, read from its source without importing it."""
+
+    def __init__(self, package: str, source: Path, project: Path) -> None:
+        """Name the package.
+
+        Args:
+            package: Name of the package; it must be importable.
+            source: Folder that holds the package.
+            project: Root that paths are written relative to.
+        """
+        self._package = package
+        self._source = source
+        self._project = project
+        self._closures: dict[str, frozenset[str]] = {}
+
+    @cached_property
+    def _graph(self) -> ImportGraph:
+        import grimp
+
+        # Imports for type checking only never run, so they cannot change a result.
+        return grimp.build_graph(self._package, exclude_type_checking_imports=True, cache_dir=None)
+
+    def owns(self, module: str) -> bool:
+        """Tell whether a module belongs to the package."""
+        return module == self._package or module.startswith(f"{self._package}.")
+
+    def list_files(self, modules: set[str]) -> tuple[str, ...]:
+        """List the files that running these modules reads.
+
+        Args:
+            modules: Dotted names; those outside the package are passed over.
+
+        Returns:
+            Sorted paths relative to the project: the modules, what they import within the package, and the
+            ``__init__`` of every package on the way.
+
+        Raises:
+            VersioningError: When a module of the package has no source file in it.
+        """
+        reached: set[str] = set()
+        for module in modules:
+            if self.owns(module):
+                reached |= self._close(module)
+        return tuple(sorted(self._locate(module) for module in reached))
+
+    def _close(self, module: str) -> frozenset[str]:
+        if module not in self._closures:
+            if module not in self._graph.modules:
+                raise VersioningError(f"{module}: not found in the source of {self._package} (an __init__.py missing?)")
+            reached: set[str] = set()
+            waiting = [module]
+            while waiting:
+                current = waiting.pop()
+                if current not in reached:
+                    reached.add(current)
+                    waiting += self._graph.find_modules_directly_imported_by(current)
+                    if current != self._package:
+                        waiting.append(current.rpartition(".")[0])
+            self._closures[module] = frozenset(reached)
+        return self._closures[module]
+
+    def _locate(self, module: str) -> str:
+        path = self._source.joinpath(*module.split("."))
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        return file.relative_to(self._project).as_posix()

@@ -1,0 +1,259 @@
+"""Stages built from a graph in memory, and what is refused."""
+
+from __future__ import annotations
+
+import sys
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from kedro.pipeline import Pipeline, node
+
+from card24_pipeline.versioning.code_closure import CodeClosure
+from card24_pipeline.versioning.datasets import SENTINEL_SEEDS, DatasetResolver
+from card24_pipeline.versioning.dvc_file import render_dvc_file
+from card24_pipeline.versioning.errors import VersioningError
+from card24_pipeline.versioning.parameter_files import ParameterFiles
+from card24_pipeline.versioning.scales import describe_scale
+from card24_pipeline.versioning.stages import Stage, StageBuilder
+
+PARAMS = {"seed": 0, "seeds": [0, 1], "rate": 0.1}
+ROOT = Path("/project")
+
+
+def work(*args: Any) -> Any:
+    return args
+
+
+def parquet(path: str, **more: Any) -> dict[str, Any]:
+    return {"type": "pandas.ParquetDataset", "filepath": path, **more}
+
+
+CATALOG = {
+    "hands": parquet("data/01_raw/base/shared/hands.parquet"),
+    "model": {
+        "type": "partitions.PartitionedDataset",
+        "path": "data/06_models/base/seed_SEED/model",
+        "dataset": "x.Y",
+    },
+    "scores@seed": parquet("data/07_model_output/base/seed_SEED/scores.parquet"),
+    "scores@all": {"type": "PerSeed", "filepath": "data/07_model_output/base/seed_{seed}/scores.parquet"},
+    "progress": parquet("data/progress/seed_SEED", metadata={"dvc": {"track": False}}),
+    "notes": parquet("data/notes", metadata={"dvc": {"track": False}}),
+    "table": parquet("data/08_reporting/base/table.parquet"),
+}
+
+
+def fill_seed(value: Any, seed: int) -> Any:
+    if isinstance(value, dict):
+        return {key: fill_seed(item, seed) for key, item in value.items()}
+    return value.replace("SEED", str(seed)) if isinstance(value, str) else value
+
+
+def build(nodes: list[Any], params: dict[str, Any] | None = None, **entries: Any) -> list[Stage]:
+    catalogs = [fill_seed({**deepcopy(CATALOG), **entries}, seed) for seed in SENTINEL_SEEDS]
+    return StageBuilder(
+        Pipeline(nodes),
+        DatasetResolver(catalogs[0], catalogs[1], ROOT),
+        ParameterFiles((("params.yaml", params or PARAMS),)),
+        CodeClosure("no_such_package", ROOT / "src", ROOT),
+    ).build()
+
+
+DEAL = node(work, "params:rate", "hands", name="deal")
+TRAIN = node(work, ["hands", "params:seed", "progress"], "model", name="train")
+SCORE = node(work, ["model"], "scores@seed", name="score")
+REPORT = node(work, ["scores@all", "params:seeds"], "table", name="report")
+
+
+class TestStages:
+    def test_shared_stage_has_no_seeds(self) -> None:
+        (deal,) = build([DEAL])
+        assert (deal.seeds, deal.all_seeds, deal.data) == (None, False, ())
+        assert deal.params == (("params.yaml", ("rate",)),)
+        assert deal.outs == ("data/01_raw/base/shared/hands.parquet",)
+
+    def test_stage_with_per_seed_outputs_runs_for_each_seed(self) -> None:
+        _, train = build([TRAIN, DEAL])
+        assert train.seeds == (0, 1)
+        assert train.data == ("data/01_raw/base/shared/hands.parquet",)
+        assert train.outs == ("data/06_models/base/seed_${item.seed}/model",)
+        assert train.params == ()
+
+    def test_fan_in_reads_each_listed_seed(self) -> None:
+        report = build([DEAL, TRAIN, SCORE, REPORT])[-1]
+        assert (report.seeds, report.all_seeds) == (None, True)
+        assert report.data == tuple(f"data/07_model_output/base/seed_{n}/scores.parquet" for n in (0, 1))
+
+    def test_per_seed_stage_reads_its_own_seed_of_a_fan_in(self) -> None:
+        own = node(work, "scores@all", "own", name="own")
+        (stage,) = build([own], own=parquet("data/08_reporting/base/seed_SEED/own.parquet"))
+        assert stage.data == ("data/07_model_output/base/seed_${item.seed}/scores.parquet",)
+
+    def test_untracked_datasets_are_neither_read_nor_written(self) -> None:
+        train = build([DEAL, node(work, ["hands", "progress"], ["model", "notes"], name="train")])[-1]
+        assert train.data == ("data/01_raw/base/shared/hands.parquet",)
+        assert train.outs == ("data/06_models/base/seed_${item.seed}/model",)
+        assert build([node(work, "hands", "notes", name="note")]) == []
+
+    def test_final_memory_output_makes_no_stage(self) -> None:
+        assert build([node(work, "hands", "shown", name="show")]) == []
+
+    def test_order_follows_the_graph_then_the_name(self) -> None:
+        other = node(work, None, "other", name="a_last")
+        stages = build([REPORT, SCORE, other, TRAIN, DEAL], other=parquet("data/other"))
+        assert [stage.name for stage in stages] == ["a_last", "deal", "train", "score", "report"]
+
+    def test_text_of_the_file(self) -> None:
+        text = render_dvc_file(describe_scale("smoke"), build([DEAL, TRAIN, SCORE, REPORT]))
+        assert text.startswith("# Generated by `kedro dvc sync`")
+        assert "cmd: kedro run --env=smoke --nodes=train --params=seed=${item.seed}\n" in text
+        assert "cmd: kedro run --env=smoke --nodes=report --params=seed=all\n" in text
+        assert "cmd: kedro run --env=smoke --nodes=deal\n    wdir: ../..\n" in text
+        assert "- data/08_reporting/base/table.parquet:\n          cache: false\n" in text
+
+
+REFUSED = {
+    "memory between stages": (
+        [node(work, None, "passed", name="make"), node(work, "passed", "hands", name="take")],
+        {},
+        "dataset 'passed' is in memory, but node 'take' .* node 'make' makes it",
+    ),
+    "two nodes write one path": (
+        [DEAL, node(work, None, "again", name="again")],
+        {"again": parquet("data/01_raw/base/shared/../shared/hands.parquet")},
+        "nodes 'again' and 'deal' write one path",
+    ),
+    "one output inside another": (
+        [DEAL, node(work, None, "inner", name="inner")],
+        {"inner": parquet("data/01_raw/base/shared")},
+        "nodes 'deal' and 'inner' write one path",
+    ),
+    "output outside data": (
+        [DEAL],
+        {"hands": parquet("results/hands.parquet")},
+        "'deal' writes 'hands' outside data/",
+    ),
+    "output up and out": ([DEAL], {"hands": parquet("data/../hands")}, "'deal' writes 'hands' outside data/"),
+    "absolute output": ([DEAL], {"hands": parquet("/tmp/hands")}, "outside data/: /tmp/hands"),
+    "remote output": ([DEAL], {"hands": parquet("s3://data/hands")}, "outside data/"),
+    "no path": (
+        [DEAL],
+        {"hands": {"type": "pandas.SQLTableDataset"}},
+        "'hands' .*: neither `filepath` nor `path`",
+    ),
+    "versioned": ([DEAL], {"hands": parquet("data/h", versioned=True)}, "'hands': `versioned: true`"),
+    "typo in metadata": (
+        [DEAL],
+        {"hands": parquet("data/h", metadata={"dvc": {"tracked": False}})},
+        "'hands': metadata.dvc: expected `track",
+    ),
+    "shared reads one seed": (
+        [node(work, "scores@seed", "table", name="report")],
+        {},
+        "'report' is shared between seeds but uses 'scores@seed'",
+    ),
+    "shared takes the seed": (
+        [node(work, "params:seed", "hands", name="deal")],
+        {},
+        "'deal' takes params:seed, but none of its outputs is per seed",
+    ),
+    "fan-in without the list": (
+        [node(work, "scores@all", "table", name="report")],
+        {},
+        "must take 'params:seeds'",
+    ),
+    "fan-in written": (
+        [node(work, None, "scores@all", name="bad")],
+        {},
+        "'bad' writes 'scores@all', which only reads",
+    ),
+    "unknown parameter": (
+        [node(work, "params:rat", "hands", name="deal")],
+        {},
+        "'deal': params:rat: .* 'rate'",
+    ),
+    "all parameters": ([node(work, "parameters", "hands", name="deal")], {}, "'deal' takes all parameters"),
+    "name that DVC refuses": ([node(work, None, "hands", name="game.deal")], {}, "DVC allows letters"),
+}
+
+
+class TestRefused:
+    @pytest.mark.parametrize(("nodes", "entries", "message"), REFUSED.values(), ids=REFUSED)
+    def test_graph(self, nodes: list[Any], entries: dict[str, Any], message: str) -> None:
+        with pytest.raises(VersioningError, match=message):
+            build(nodes, **entries)
+
+    @pytest.mark.parametrize("seeds", [None, [], [0, 0], ["a"], [True], [-1], 3])
+    def test_seeds(self, seeds: Any) -> None:
+        with pytest.raises(VersioningError, match="seeds: expected a list of different whole numbers for node 'score'"):
+            build([SCORE], params={"seeds": seeds})
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package whose modules import each other in every way that counts."""
+    sources = {
+        "__init__": "",
+        "top": "from closure_toy.deep import leaf\n",
+        "lazy": "def run():\n    import closure_toy.deep.other\n",
+        "typed": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import closure_toy.top\n",
+        "deep/__init__": "from closure_toy import from_init\n",
+        "deep/leaf": "",
+        "deep/other": "from . import leaf\n",
+        "from_init": "import json\n",
+        "datasets": "",
+    }
+    for name, text in sources.items():
+        path = tmp_path / "src/closure_toy" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path / "src"))
+    return tmp_path
+
+
+class TestCodeClosure:
+    DEEP = ("__init__.py", "deep/__init__.py", "deep/leaf.py", "from_init.py")
+
+    def list_names(self, package: Path, *modules: str) -> tuple[str, ...]:
+        files = CodeClosure("closure_toy", package / "src", package).list_files(set(modules))
+        assert all(name.startswith("src/closure_toy/") for name in files)
+        return tuple(name.removeprefix("src/closure_toy/") for name in files)
+
+    def test_follows_imports_and_the_init_files_on_the_way(self, package: Path) -> None:
+        assert self.list_names(package, "closure_toy.top") == (*self.DEEP, "top.py")
+
+    def test_follows_imports_inside_functions(self, package: Path) -> None:
+        names = self.list_names(package, "closure_toy.lazy")
+        assert set(names) == {*self.DEEP, "deep/other.py", "lazy.py"}
+
+    def test_skips_imports_for_type_checking(self, package: Path) -> None:
+        assert self.list_names(package, "closure_toy.typed") == ("__init__.py", "typed.py")
+
+    def test_passes_over_other_packages(self, package: Path) -> None:
+        assert self.list_names(package, "json", "closure_toyish.x") == ()
+
+    def test_unknown_module_is_named(self, package: Path) -> None:
+        with pytest.raises(VersioningError, match=r"closure_toy\.gone: not found"):
+            self.list_names(package, "closure_toy.gone")
+
+    def test_stage_takes_wrapped_function_and_own_dataset_class(
+        self, package: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "closure_toy.top", ModuleType("closure_toy.top"))
+
+        def run() -> None: ...
+
+        run.__module__ = "closure_toy.top"
+        catalog = {"own": {"type": "closure_toy.datasets.Own", "filepath": "data/own"}}
+        (stage,) = StageBuilder(
+            Pipeline([node(partial(run), None, "own", name="run")]),
+            DatasetResolver(catalog, catalog, package),
+            ParameterFiles((("params.yaml", {}),)),
+            CodeClosure("closure_toy", package / "src", package),
+        ).build()
+        assert "src/closure_toy/datasets.py" in stage.code
+        assert "src/closure_toy/deep/leaf.py" in stage.code

@@ -1,0 +1,99 @@
+"""The commands, on a project in miniature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+import yaml
+
+Tool = Callable[..., CompletedProcess[str]]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+class TestSync:
+    def test_sync_then_check_then_stale(self, toy_project: Path, run_tool: Tool) -> None:
+        assert run_tool("kedro", "dvc", "sync").returncode == 0
+        base = yaml.safe_load((toy_project / "dvc.yaml").read_text())["stages"]
+        smoke = yaml.safe_load((toy_project / "conf/smoke/dvc.yaml").read_text())["stages"]
+        assert list(base) == list(smoke) == ["deal_hands", "train_model", "write_report"]
+        assert base["train_model"] == {
+            "matrix": {"seed": [0, 1]},
+            "cmd": "kedro run --env=base --nodes=train_model --params=seed=${item.seed}",
+            "deps": ["data/01_raw/base/shared/hands.parquet", "src/toy/__init__.py", "src/toy/train.py"],
+            "params": [{"params.yaml": ["train"]}],
+            "outs": ["data/07_model_output/base/seed_${item.seed}/scores.parquet"],
+        }
+        assert smoke["train_model"]["params"] == [
+            {"conf/smoke/parameters.yml": ["train.steps"]},
+            {"params.yaml": ["train.rate", "train.shape"]},
+        ]
+        assert smoke["write_report"]["outs"] == [{"data/08_reporting/smoke/summary.json": {"cache": False}}]
+        assert run_tool("kedro", "dvc", "check").returncode == 0
+
+        edit(toy_project / "src/toy/report.py", "frame = ", "import toy.numbers.ranks\n    frame = ")
+        result = run_tool("kedro", "dvc", "check")
+        assert result.returncode == 1
+        assert "stale: dvc.yaml, conf/smoke/dvc.yaml (run `kedro dvc sync`)" in result.stderr
+        assert "+      - src/toy/numbers/ranks.py" in result.stdout
+
+    def test_seeds_are_recorded_for_one_scale(self, toy_project: Path, run_tool: Tool) -> None:
+        before = (toy_project / "params.yaml").read_text()
+        assert run_tool("kedro", "dvc", "sync", "--env", "smoke", "--seeds", "0,5").returncode == 0
+        assert (toy_project / "params.yaml").read_text() == before
+        assert not (toy_project / "dvc.yaml").exists()
+        smoke = yaml.safe_load((toy_project / "conf/smoke/dvc.yaml").read_text())["stages"]
+        assert smoke["train_model"]["matrix"] == {"seed": [0, 5]}
+        assert {"conf/smoke/parameters.yml": ["seeds"]} in smoke["write_report"]["params"]
+
+        assert run_tool("kedro", "dvc", "sync", "--seeds", "0,1,2").returncode == 0
+        assert (toy_project / "params.yaml").read_text() == before.replace("[0, 1]  #", "[0, 1, 2] #")
+        assert (toy_project / "conf/base/parameters.yml").is_symlink()
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--env", "huge"), "Error: no scale 'huge'"),
+            (("--seeds", "0,x"), "Error: seeds: expected different whole numbers"),
+        ],
+    )
+    def test_bad_arguments(self, run_tool: Tool, arguments: tuple[str, ...], message: str) -> None:
+        result = run_tool("kedro", "dvc", "sync", *arguments)
+        assert result.returncode == 1
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_error_in_one_scale_writes_none(self, toy_project: Path, run_tool: Tool) -> None:
+        (toy_project / "conf/smoke/catalog.yml").write_text("hands: {type: MemoryDataset}\n")
+        result = run_tool("kedro", "dvc", "sync")
+        assert result.returncode == 1
+        assert "scale smoke: dataset 'hands' is in memory" in result.stderr
+        assert not (toy_project / "dvc.yaml").exists()
+
+    def test_globals_must_name_their_folder(self, toy_project: Path, run_tool: Tool) -> None:
+        (toy_project / "conf/smoke/globals.yml").write_text("scale: base\n")
+        result = run_tool("kedro", "dvc", "check")
+        assert "conf/smoke/globals.yml: scale: expected the folder's name 'smoke', got 'base'" in result.stderr
+
+
+class TestKedroBesideIt:
+    def test_wrong_parameter_stops_before_any_node(self, toy_project: Path, run_tool: Tool) -> None:
+        edit(toy_project / "conf/smoke/parameters.yml", "steps: 1", "steps: many")
+        result = run_tool("kedro", "run", "--env=smoke")
+        assert result.returncode == 1
+        message = "conf/smoke/parameters.yml (scale smoke): train.steps: expected a whole number, got 'many'"
+        assert message in result.stderr
+        assert "Traceback" not in result.stdout + result.stderr
+        assert not (toy_project / "data").exists()
+
+    def test_plain_run_uses_one_seed(self, toy_project: Path, run_tool: Tool) -> None:
+        assert run_tool("kedro", "run", "--params=seed=3").returncode == 0
+        summary = yaml.safe_load((toy_project / "data/08_reporting/base/summary.json").read_text())
+        assert summary["seeds"] == [3]
