@@ -1,6 +1,6 @@
 # make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make clean
 SHELL := bash
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 SCALE ?= base
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,7 +1,8 @@
-"""Checks the whole parameter file before any node runs."""
+"""Checks the whole parameter file before any node runs, and tidies up after a run that succeeded."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +13,8 @@ from kedro.framework.hooks import hook_impl
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
 
@@ -75,6 +78,16 @@ class ProjectHooks:
             model.model_validate(params)
         except ValidationError as error:
             raise ParameterFileError(describe_errors(error, model, context)) from error
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Remove the progress folders of a run whose outputs are all in place."""
+        from card24_pipeline.catalog.progress_folder import ProgressFolderDataset
+
+        for name in pipeline.inputs():
+            dataset = catalog.get(name)
+            if isinstance(dataset, ProgressFolderDataset):
+                shutil.rmtree(dataset.load(), ignore_errors=True)
 
 
 def describe_errors(error: Any, model: type[BaseModel], context: KedroContext) -> str:

@@ -75,7 +75,7 @@ def test_malformed_is_not_wrong() -> None:
         ("numbers 3 8 formula 8 * 3", (3, 8), "8 * 3", False),
         (" numbers 3 8 formula 8 * 3 \nnumbers 1 formula 1", (3, 8), "8 * 3", False),
         ("numbers 3 8 formula", (3, 8), None, False),
-        ("numbers 3 8", None, None, True),
+        ("numbers 3 8", (3, 8), None, True),
         ("formula 8 * 3", None, "8 * 3", True),
         ("numbers 3 x formula 8 * 3", None, "8 * 3", True),
         ("numbers " + "9" * 5000 + " formula 8", None, "8", True),

@@ -77,14 +77,18 @@ def _grade(
     """Grade one answer against the hand, and against the numbers it states itself."""
     parsed = parse_answer(answer.text, layout=layout, style=style)
     verdict = grade_answer(answer.text, values, target, layout=layout, style=style)
-    formula_correct = parsed.numbers is not None and (
-        grade_answer(answer.text, parsed.numbers, target, layout=layout, style=style).outcome is Outcome.correct
+    stated = parsed.numbers
+    formula_correct = (
+        stated is not None
+        and len(stated) == len(values)
+        and all(number > 0 for number in stated)
+        and grade_answer(answer.text, stated, target, layout=layout, style=style).outcome is Outcome.correct
     )
     return {
         "answer": answer.text,
         "outcome": verdict.outcome.value,
         "passed": verdict.outcome is Outcome.correct,
-        "numbers_correct": parsed.numbers == values,
+        "numbers_correct": stated == values,
         "formula_correct": formula_correct,
         "malformed": parsed.malformed or "",
         "prompt_tokens": answer.prompt_tokens,

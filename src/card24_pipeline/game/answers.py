@@ -42,7 +42,8 @@ def parse_answer(text: str | None, *, layout: PromptLayout, style: AnswerStyle) 
     published: the first JSON object that has the style's field ("formula" or "steps"); failing that, one
     that is cut off by the end of the text, with its field as far as it goes.
     compact: the first line with the word "formula" (or "steps"); what follows on that line is the
-    solution, and the numbers are what stands between the word "numbers" and it.
+    solution, and the numbers are what stands between the word "numbers" and it. Without such a line, the
+    numbers are those of a first line that holds nothing else.
 
     Args:
         text: what the model wrote after the prompt, without special tokens.
@@ -149,17 +150,24 @@ def _read_cut_off(text: str, field: str) -> str | None:
 
 
 def _parse_words(window: str, field: str) -> Answer:
-    line = next((line for line in window.splitlines() if field in line.split()), None)
+    lines = window.strip().split("\n")
+    line = next((line for line in lines if field in line.split()), None)
     if line is None:
-        return Answer(None, None, None, f"no line has the word {field!r}")
+        # The cards may still have been read: then the numbers count although no solution follows.
+        return Answer(None, _read_numbers(lines[0].split()), None, f"no line has the word {field!r}")
     words = line.split()
     place = words.index(field)
     formula = " ".join(words[place + 1 :]) or None
-    before = words[:place]
-    digits = before[1:]
-    if before[:1] != ["numbers"] or not all(_is_number(word) for word in digits):
-        return Answer(None, None, formula, f"{field!r} does not follow 'numbers' and whole numbers")
-    return Answer(None, tuple(int(word) for word in digits), formula, None)
+    numbers = _read_numbers(words[:place])
+    malformed = None if numbers is not None else f"{field!r} does not follow 'numbers' and whole numbers"
+    return Answer(None, numbers, formula, malformed)
+
+
+def _read_numbers(words: list[str]) -> tuple[int, ...] | None:
+    """Return what follows the word "numbers" if that is whole numbers and nothing else."""
+    if words[:1] != ["numbers"] or not all(_is_number(word) for word in words[1:]):
+        return None
+    return tuple(int(word) for word in words[1:])
 
 
 def _is_number(word: str) -> bool:

@@ -41,7 +41,8 @@ def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
         The model in evaluation mode and its tokenizer, which pads on the left.
 
     Raises:
-        CheckpointError: See :func:`check_weights`; also if the tokenizer cannot be opened or has no end token.
+        CheckpointError: See :func:`check_weights`; also if the tokenizer cannot be opened or has no end token, or if
+            the model cannot be opened or its weights are incomplete.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -55,7 +56,14 @@ def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
         raise CheckpointError(f"the tokenizer in {folder} has no end-of-sequence token")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} has no model that can be opened: {error}") from error
+    if report["missing_keys"]:  # transformers would draw these at random
+        raise CheckpointError(f"the weights in {folder} lack {', '.join(sorted(report['missing_keys'])[:5])}")
     return model.eval(), tokenizer
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.checkpoints.manifest import MANIFEST
 from card24_pipeline.checkpoints.writer import save_checkpoint
+from card24_pipeline.evaluation.costs import count_training_flops
 from card24_pipeline.models.tokenized import TokenizedExample
 from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.schedule import Schedule
@@ -22,9 +25,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+HISTORY_COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "gradient_norm",
+    "token_accuracy",
+    "entropy_nats",
+    "trained_tokens",
+    "training_flops",
+)
+
+
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a run leaves behind: its history by step and how fast it went."""
+    """What a run leaves behind: its history by step, and how many tokens this process trained in what time."""
 
     history: list[dict[str, float]]
     tokens: int
@@ -48,7 +63,7 @@ def train_language_model(
     """Train ``model`` in place, saving a checkpoint folder ``progress/step_<n>`` at each of ``save_steps``.
 
     Training state goes to ``progress/state`` every ``resume_every_steps``; when the folder holds one, training
-    continues from it and ends with the same bytes as an unbroken run.
+    continues from it and ends with the same bytes as an unbroken run. The state goes when training is done.
 
     Args:
         model: Trained in float32, all parameters.
@@ -69,16 +84,21 @@ def train_language_model(
         )
     if not save_steps or max(save_steps) > schedule.steps or min(save_steps) < 1:
         raise ValueError(f"checkpoints at steps {list(save_steps)} do not lie within 1…{schedule.steps}")
-    trainer = _build_trainer(model, tokenizer, examples, schedule, seed=seed, state=progress / "state")
+    lengths = [len(example["input_ids"]) for example in examples]
+    order = order_examples(lengths, steps=schedule.steps, batch_size=schedule.batch_size, seed=seed)
+    costs = _count_costs(model, [lengths[index] for index in order], batch_size=schedule.batch_size)
+    trainer = _build_trainer(model, tokenizer, examples, order, schedule, seed=seed, state=progress / "state")
     trainer.add_callback(_checkpoint_callback(tokenizer, frozenset(save_steps), progress))
+    trainer.add_callback(_progress_callback())
     resume_from = _find_resumable_state(progress / "state")
     if resume_from is not None:
         logger.info("Resuming from %s", resume_from.name)
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    shutil.rmtree(progress / "state", ignore_errors=True)
     return TrainingRun(
-        history=_tidy_history(trainer.state.log_history),
-        tokens=int(trainer.state.num_input_tokens_seen),
+        history=_tidy_history(trainer.state.log_history, costs),
+        tokens=costs[-1][0] - (0 if resume_from is None else costs[_read_step(resume_from) - 1][0]),
         wall_seconds=time.perf_counter() - started,
     )
 
@@ -87,6 +107,7 @@ def _build_trainer(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[TokenizedExample],
+    order: Sequence[int],
     schedule: Schedule,
     *,
     seed: int,
@@ -94,10 +115,9 @@ def _build_trainer(
 ) -> SFTTrainer:
     """Hand the examples to ``SFTTrainer`` in their final order, with everything it need not do switched off."""
     from datasets import Dataset
+    from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
-    lengths = [len(example["input_ids"]) for example in examples]
-    order = order_examples(lengths, steps=schedule.steps, batch_size=schedule.batch_size, seed=seed)
     config = SFTConfig(
         output_dir=str(state),
         max_steps=schedule.steps,
@@ -114,17 +134,18 @@ def _build_trainer(
         save_total_limit=1,
         train_sampling_strategy="sequential",
         dataset_kwargs={"skip_prepare_dataset": True},
-        include_num_input_tokens_seen=True,
         logging_nan_inf_filter=False,
         seed=seed,
         bf16=False,
         gradient_checkpointing=False,
         dataloader_pin_memory=False,
         report_to="none",
-        disable_tqdm=False,
+        disable_tqdm=True,
     )
     rows = Dataset.from_list([dict(example) for example in examples]).select(order)
-    return SFTTrainer(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
+    trainer = SFTTrainer(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _checkpoint_callback(
@@ -149,13 +170,50 @@ def _checkpoint_callback(
     return CheckpointCallback()
 
 
+def _progress_callback() -> TrainerCallback:
+    """Show steps done, time left and the loss; the trainer's own bar also prints every logged figure."""
+    from tqdm import tqdm
+    from transformers import TrainerCallback
+
+    class ProgressCallback(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.bar = tqdm(
+                total=state.max_steps, initial=state.global_step, desc="training", unit="step", mininterval=2.0
+            )
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.bar.update(1)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+            if "loss" in logs:
+                self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}", refresh=False)
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.bar.close()
+
+    return ProgressCallback()
+
+
 def _find_resumable_state(state: Path) -> Path | None:
     """Return the newest whole training state: ``trainer_state.json`` is the last file that a state gets."""
     whole = [path.parent for path in state.glob("checkpoint-*/trainer_state.json")]
-    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(whole, key=_read_step, default=None)
 
 
-def _tidy_history(log_history: list[dict[str, Any]]) -> list[dict[str, float]]:
+def _read_step(state: Path) -> int:
+    """Return the step after which a training state was saved."""
+    return int(state.name.rpartition("-")[2])
+
+
+def _count_costs(model: PreTrainedModel, lengths: Sequence[int], *, batch_size: int) -> list[tuple[int, int]]:
+    """Return the tokens and the floating-point operations spent by the end of each step, padding left out."""
+    batches = [lengths[start : start + batch_size] for start in range(0, len(lengths), batch_size)]
+    tokens = accumulate(sum(batch) for batch in batches)
+    flops = accumulate(count_training_flops(model, batch) for batch in batches)
+    return list(zip(tokens, flops, strict=True))
+
+
+def _tidy_history(log_history: list[dict[str, Any]], costs: list[tuple[int, int]]) -> list[dict[str, float]]:
     """Keep what a training curve needs of the trainer's log, without any wall-clock figure."""
     return [
         {
@@ -165,6 +223,8 @@ def _tidy_history(log_history: list[dict[str, Any]]) -> list[dict[str, float]]:
             "gradient_norm": float(entry["grad_norm"]),
             "token_accuracy": float(entry["mean_token_accuracy"]),
             "entropy_nats": float(entry["entropy"]),
+            "trained_tokens": costs[int(entry["step"]) - 1][0],
+            "training_flops": costs[int(entry["step"]) - 1][1],
         }
         for entry in log_history
         if "loss" in entry

@@ -54,7 +54,7 @@ def digest_inputs(*inputs: ProgressInput) -> str:
     for source in sorted(package.rglob("*.py")):
         digest.update(source.read_bytes())
     for value in inputs:
-        digest.update(_describe_input(value).encode())
+        digest.update(hashlib.sha256(_describe_input(value).encode()).digest())
     return digest.hexdigest()[:16]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -12,6 +12,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 
 
@@ -31,3 +32,16 @@ class Schedule(BaseModel):
     max_gradient_norm: PositiveFloat
     resume_every_steps: PositiveInt
     log_every_steps: PositiveInt
+
+    @model_validator(mode="after")
+    def check_resumable(self) -> Self:
+        """Check that states are saved where a logging interval ends: a resumed run then logs what an unbroken one does.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        if self.resume_every_steps % self.log_every_steps:
+            raise ValueError(
+                f"resume_every_steps {self.resume_every_steps} is no multiple of log_every_steps {self.log_every_steps}"
+            )
+        return self

@@ -16,7 +16,7 @@ from card24_pipeline.models.loading import check_vocabulary, load_checkpoint
 from card24_pipeline.models.tokenized import tokenize_examples
 from card24_pipeline.models.tokenizer import build_word_tokenizer
 from card24_pipeline.pipelines.base_model.source_params import FolderParams, FromScratchParams, SourceParams
-from card24_pipeline.training.language_modelling import train_language_model
+from card24_pipeline.training.language_modelling import HISTORY_COLUMNS, train_language_model
 from card24_pipeline.training.progress import open_progress
 
 logger = logging.getLogger(__name__)
@@ -89,4 +89,4 @@ def _copy_folder(source: FolderParams, texts: list[str], work: Path) -> Obtained
     check_vocabulary(tokenizer, texts, folder)
     staged = work / "base"
     save_checkpoint(model, tokenizer, staged)
-    return staged, pd.DataFrame({"step": []}), {"wall_seconds": time.perf_counter() - started}
+    return staged, pd.DataFrame(columns=HISTORY_COLUMNS), {"wall_seconds": time.perf_counter() - started}

@@ -45,7 +45,8 @@ def train_sft(
         model.train(), tokenizer, examples, params.schedule, save_steps=steps, seed=seed, progress=work
     )
     staged = work / "checkpoints"
-    staged.mkdir(exist_ok=True)
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
     for step in steps:
         shutil.move(work / f"step_{step}", staged / f"step_{step}")
     write_manifest(staged)

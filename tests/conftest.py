@@ -1,0 +1,54 @@
+"""A word tokenizer and two-layer Llamas that every test of models, training and evaluation shares."""
+
+import pytest
+
+MAX_TOKENS = 48
+TEXTS = (
+    "J Q K A target cards : numbers steps formula + - * / = , ( ) 8/3 1/3 24",
+    " ".join(map(str, range(21))),
+)
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    import torch
+
+    from card24_pipeline.models.tokenizer import build_word_tokenizer
+
+    torch.set_num_threads(1)  # on models this small a second thread only waits
+    return build_word_tokenizer(TEXTS, max_tokens=MAX_TOKENS)
+
+
+@pytest.fixture(scope="session")
+def architecture():
+    from card24_pipeline.models.architecture import Architecture
+
+    return Architecture(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=MAX_TOKENS)
+
+
+@pytest.fixture(scope="session")
+def make_model(tokenizer, architecture):
+    """Make a fresh tiny model; ``scale`` multiplies its weights, so that it prefers some tokens clearly."""
+    import torch
+
+    from card24_pipeline.models.from_scratch import build_llama
+
+    def make(seed=0, scale=1.0):
+        model = build_llama(architecture, tokenizer, seed=seed)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "norm" not in name:
+                    parameter.mul_(scale)
+        return model.eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def examples(tokenizer):
+    """Twelve prompts of mixed length with short answers, tokenized."""
+    from card24_pipeline.models.tokenized import tokenize_examples
+
+    prompts = [f"cards {' '.join(str(card) for card in range(first, first + 2 + first % 3))} :" for first in range(12)]
+    answers = [f"numbers {first} steps {first} + 1 = {first + 1}" for first in range(12)]
+    return tokenize_examples(tokenizer, prompts, answers, max_tokens=MAX_TOKENS)

@@ -1,0 +1,126 @@
+"""Bad input through the command line: it fails, says which file and key, and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import yaml
+from benchmarks.study_clone import StudyClone
+
+OVERLAY = "conf/smoke/parameters.yml"
+FAST_NODE = "split_multisets"
+
+
+def run_node(clone: StudyClone, node: str, *options: str) -> CompletedProcess[str]:
+    return clone.run("kedro", "run", "--env=smoke", f"--nodes={node}", *options, check=False)
+
+
+def list_data(clone: StudyClone) -> dict[str, tuple[int, int]]:
+    files = [path for path in (clone.root / "data").rglob("*") if path.is_file()]
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+def set_keys(clone: StudyClone, file: str, values: dict[str, Any]) -> dict[str, str]:
+    """Return the text of a parameter file with other values; None removes a key."""
+    content = yaml.safe_load((clone.root / file).read_text(encoding="utf-8"))
+    for key, value in values.items():
+        *parents, name = key.split(".")
+        subtree = content
+        for parent in parents:
+            subtree = subtree[parent]
+        subtree.pop(name, None)
+        if value is not None:
+            subtree[name] = value
+    return {file: yaml.safe_dump(content, sort_keys=False)}
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        ("file", "key", "value", "message"),
+        [
+            (OVERLAY, "sft.schedule.stepz", 5, "unknown key, did you mean 'steps'?"),
+            (OVERLAY, "sft.schedule.steps", "many", "expected a whole number, got 'many'"),
+            ("params.yaml", "sft.schedule.learning_rate", "fast", "expected a number, got 'fast'"),
+            ("params.yaml", "report.colour", "red", "unknown key"),
+        ],
+    )
+    def test_wrong_file(self, clone: StudyClone, file: str, key: str, value: Any, message: str) -> None:
+        before = list_data(clone)
+        with clone.edit(set_keys(clone, file, {key: value})):
+            result = run_node(clone, FAST_NODE)
+        assert result.returncode != 0
+        assert f"{file} (scale smoke): {key}: {message}" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert list_data(clone) == before
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("sft.schedule.steps=many", "--params (scale smoke): sft.schedule.steps: expected a whole number"),
+            ("game.rules.target=100000", "game.rules.id: no hand makes 100000"),
+            ("game.rules.ood.jack=10,game.rules.ood.queen=10,game.rules.ood.king=10", "game.rules.ood: "),
+        ],
+    )
+    def test_wrong_option(self, clone: StudyClone, option: str, message: str) -> None:
+        before = list_data(clone)
+        result = run_node(clone, FAST_NODE, f"--params={option}")
+        assert result.returncode != 0
+        assert message in result.stderr
+        assert list_data(clone) == before
+
+
+def take_weights_away(folder: Path) -> Path:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    return folder
+
+
+def truncate_weights(folder: Path) -> Path:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    return weights
+
+
+def take_token_away(folder: Path) -> Path:
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary["not_a_king"] = vocabulary.pop("K")
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+    return folder
+
+
+class TestBaseFolder:
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (take_weights_away, "has no *.safetensors weights"),
+            (truncate_weights, "is truncated or not a safetensors file"),
+            (take_token_away, "lacks 1 needed tokens, such as 'K'"),
+        ],
+    )
+    def test_spoilt_folder(
+        self, clone: StudyClone, tmp_path: Path, spoil: Callable[[Path], Path], message: str
+    ) -> None:
+        folder = tmp_path / "given"
+        shutil.copytree(clone.root / "data/06_models/smoke/shared/base", folder, copy_function=shutil.copyfile)
+        culprit = spoil(folder)
+        before = list_data(clone)
+        source = {"kind": "folder", "path": str(folder)}
+        # The overlay goes too: its values would be laid over the folder's.
+        edited = {
+            **set_keys(clone, "params.yaml", {"base_model.source": source}),
+            **set_keys(clone, OVERLAY, {"base_model.source": None}),
+        }
+        with clone.edit(edited):
+            result = run_node(clone, "obtain_base_model")
+        assert result.returncode != 0
+        (line,) = [line for line in result.stderr.splitlines() if line.startswith("card24_pipeline.checkpoints")][-1:]
+        assert str(culprit) in line
+        assert message in line
+        assert list_data(clone) == before

@@ -1,0 +1,51 @@
+import pytest
+from pydantic import ValidationError
+
+from card24_pipeline.training.schedule import Schedule
+
+VALUES = {
+    "steps": 6,
+    "batch_size": 4,
+    "micro_batch_size": 4,
+    "learning_rate": 0.01,
+    "learning_rate_shape": "constant",
+    "warmup_steps": 2,
+    "weight_decay": 0.0,
+    "adam_beta2": 0.99,
+    "max_gradient_norm": 1.0,
+    "resume_every_steps": 4,
+    "log_every_steps": 2,
+}
+
+
+def test_sound_values_pass():
+    assert Schedule(**VALUES).model_dump() == VALUES
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 0),
+        ("steps", "6"),
+        ("steps", 6.0),
+        ("steps", True),
+        ("batch_size", -4),
+        ("learning_rate", 0),
+        ("learning_rate", "fast"),
+        ("learning_rate_shape", "linear"),
+        ("warmup_steps", -1),
+        ("weight_decay", -0.1),
+        ("adam_beta2", 1.0),
+        ("max_gradient_norm", 0.0),
+        ("momentum", 0.9),
+    ],
+)
+def test_wrong_values_are_refused_by_name(name, value):
+    with pytest.raises(ValidationError) as caught:
+        Schedule(**{**VALUES, name: value})
+    assert [error["loc"] for error in caught.value.errors()] == [(name,)]
+
+
+def test_states_must_be_saved_where_a_logging_interval_ends():
+    with pytest.raises(ValidationError, match="resume_every_steps 4 is no multiple of log_every_steps 3"):
+        Schedule(**{**VALUES, "log_every_steps": 3})
