@@ -49,6 +49,7 @@ class TestParameters:
             ("params.yaml", "sft.schedule.learning_rate", "fast", "expected a number, got 'fast'"),
             ("params.yaml", "report.colour", "red", "unknown key"),
         ],
+        ids=["unknown key of the overlay", "type in the overlay", "type", "unknown key"],
     )
     def test_wrong_file(self, clone: StudyClone, file: str, key: str, value: Any, message: str) -> None:
         before = list_data(clone)
@@ -64,8 +65,11 @@ class TestParameters:
         [
             ("sft.schedule.steps=many", "--params (scale smoke): sft.schedule.steps: expected a whole number"),
             ("game.rules.target=100000", "game.rules.id: no hand makes 100000"),
+            # A large face value must not make the search for hands a large one.
+            ("game.rules.target=100000,game.rules.ood.king=5000", "game.rules.id: no hand makes 100000"),
             ("game.rules.ood.jack=10,game.rules.ood.queen=10,game.rules.ood.king=10", "game.rules.ood: "),
         ],
+        ids=["type", "target", "target and large face value", "face rule"],
     )
     def test_wrong_option(self, clone: StudyClone, option: str, message: str) -> None:
         before = list_data(clone)
@@ -103,6 +107,7 @@ class TestBaseFolder:
             (truncate_weights, "is truncated or not a safetensors file"),
             (take_token_away, "lacks 1 needed tokens, such as 'K'"),
         ],
+        ids=["no weights", "truncated weights", "a token missing"],
     )
     def test_spoilt_folder(
         self, clone: StudyClone, tmp_path: Path, spoil: Callable[[Path], Path], message: str

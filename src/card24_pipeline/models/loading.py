@@ -46,8 +46,10 @@ def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
     check_weights(folder)
+    logging.disable_progress_bar()  # a bar for each folder that opens in milliseconds
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
     except (OSError, ValueError) as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 
 import pandas as pd
 
-from card24_pipeline.game.hands import solvable_multisets
+from card24_pipeline.game.hands import HAND_SIZE
+from card24_pipeline.game.solver import is_solvable
 from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.pipelines.game.split_params import SplitParams
 
@@ -33,8 +35,8 @@ def split_multisets(rules: RulesParams, params: SplitParams) -> pd.DataFrame:
     ood_faces = {rules.ood.jack, rules.ood.queen, rules.ood.king} - id_values
     if not ood_faces:
         raise ValueError("game.rules.ood: expected a face card that counts as no value of an ID hand")
-    allowed = id_values | ood_faces
-    solvable = [values for values in solvable_multisets(max(allowed), rules.target) if allowed.issuperset(values)]
+    hands = itertools.combinations_with_replacement(sorted(id_values | ood_faces), HAND_SIZE)
+    solvable = [values for values in hands if is_solvable(values, rules.target)]
     id_multisets = [values for values in solvable if id_values.issuperset(values)]
     ood_multisets = [values for values in solvable if not ood_faces.isdisjoint(values)]
     for name, found in (("id", id_multisets), ("ood", ood_multisets)):
