@@ -205,6 +205,8 @@ def _describe_environment(root: Path) -> dict[str, str]:
     return {
         **kept,
         **author,
+        # On models this small a second thread only waits, and on a busy machine it waits long.
+        "OMP_NUM_THREADS": "1",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)]),
         "PYTHONPATH": str(root / "src"),
         "GIT_CONFIG_GLOBAL": os.devnull,

@@ -36,6 +36,22 @@ def test_half_precision_weights_open_in_float32(folder):
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
+def test_settings_of_the_folder_do_not_bend_greedy_generation(folder, tokenizer):
+    (folder / "generation_config.json").write_text(
+        '{"repetition_penalty": 9.0, "no_repeat_ngram_size": 1, "do_sample": true, "eos_token_id": [1, 9]}'
+    )
+    model, _ = load_checkpoint(folder)
+    ids = tokenizer("cards 7 5 7", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        model.lm_head.weight.copy_(model.model.embed_tokens.weight)  # such a model repeats itself
+        model.model.embed_tokens.weight.mul_(50)
+        (written,) = model.generate(input_ids=ids, max_new_tokens=5, do_sample=False)[:, ids.shape[1] :].tolist()
+        (logits,) = model(input_ids=torch.cat([ids, torch.tensor([written])], dim=1)).logits
+    assert written == logits.argmax(-1)[ids.shape[1] - 1 : -1].tolist()
+    assert len(set(written)) < len(written)
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+
+
 class TestWeights:
     def test_missing_folder_is_named(self, tmp_path):
         with pytest.raises(CheckpointError, match=r"nowhere/config\.json is missing"):

@@ -37,6 +37,9 @@ def check_weights(folder: Path) -> None:
 def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Open a checkpoint folder in float32 on the CPU, from this folder alone (never from the network).
 
+    The folder's own generation settings are set aside, since some (a repetition penalty, other end tokens) would
+    also bend greedy generation.
+
     Returns:
         The model in evaluation mode and its tokenizer, which pads on the left.
 
@@ -45,7 +48,7 @@ def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
             the model cannot be opened or its weights are incomplete.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
     from transformers.utils import logging
 
     check_weights(folder)
@@ -66,6 +69,7 @@ def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
         raise CheckpointError(f"{folder} has no model that can be opened: {error}") from error
     if report["missing_keys"]:  # transformers would draw these at random
         raise CheckpointError(f"the weights in {folder} lack {', '.join(sorted(report['missing_keys'])[:5])}")
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     return model.eval(), tokenizer
 
 

@@ -52,7 +52,12 @@ def render_pretraining_examples(
         (ranks,) = deal_orders(values, rule, 1, generator)
         text = render_prompt(ranks, rule, rules.target, layout=prompt.layout, style=prompt.style)
         answer = render_answer(
-            rule.values(ranks), draw_solution(values), ranks, layout=prompt.layout, style=prompt.style
+            rule.values(ranks),
+            draw_solution(values),
+            ranks,
+            layout=prompt.layout,
+            style=prompt.style,
+            target=rules.target,
         )
         return text, answer
 

@@ -17,8 +17,8 @@ from card24_pipeline.pipelines.game.split_params import SplitParams
 def split_multisets(rules: RulesParams, params: SplitParams) -> pd.DataFrame:
     """Give every solvable multiset exactly one split, so that nothing held out is ever trained on.
 
-    ``id`` multisets are those that can be dealt under the ID rule; ``ood`` ones need a value that only a face card
-    of the OOD rule has. Within each split a fraction is also set aside as never met by the base model.
+    ``id`` multisets are those that can be dealt under the ID rule; ``ood`` ones are dealt under the OOD rule and need
+    a value that only a face card of it has. Within each split a fraction is also set aside as never met by the base.
 
     Args:
         rules: Target and face rules.
@@ -32,13 +32,14 @@ def split_multisets(rules: RulesParams, params: SplitParams) -> pd.DataFrame:
         ValueError: If a rule leaves no solvable hands for the target.
     """
     id_values = {*range(1, 11), rules.id.jack, rules.id.queen, rules.id.king}
-    ood_faces = {rules.ood.jack, rules.ood.queen, rules.ood.king} - id_values
+    ood_values = {*range(1, 11), rules.ood.jack, rules.ood.queen, rules.ood.king}
+    ood_faces = ood_values - id_values
     if not ood_faces:
         raise ValueError("game.rules.ood: expected a face card that counts as no value of an ID hand")
     hands = itertools.combinations_with_replacement(sorted(id_values | ood_faces), HAND_SIZE)
     solvable = [values for values in hands if is_solvable(values, rules.target)]
     id_multisets = [values for values in solvable if id_values.issuperset(values)]
-    ood_multisets = [values for values in solvable if not ood_faces.isdisjoint(values)]
+    ood_multisets = [values for values in solvable if ood_values >= set(values) and not ood_faces.isdisjoint(values)]
     for name, found in (("id", id_multisets), ("ood", ood_multisets)):
         if not found:
             raise ValueError(f"game.rules.{name}: no hand makes {rules.target} under this rule")

@@ -1,0 +1,121 @@
+"""Training beside a bare PyTorch loop over the same batches: `python -m benchmarks.bench_sft`."""
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import yaml
+from torch.nn.utils.rnn import pad_sequence
+
+from benchmarks import PROJECT
+from card24_pipeline.models.from_scratch import build_llama
+from card24_pipeline.models.tokenized import IGNORED_LABEL, TokenizedExample, tokenize_examples
+from card24_pipeline.models.tokenizer import build_word_tokenizer
+from card24_pipeline.pipelines.game.render_sft_examples import render_sft_examples
+from card24_pipeline.pipelines.game.split_multisets import split_multisets
+from card24_pipeline.pipelines.parameters import StudyParameters
+from card24_pipeline.training.language_modelling import train_language_model
+from card24_pipeline.training.ordering import order_examples
+from card24_pipeline.training.schedule import Schedule
+
+STEPS = 40
+ROUNDS = 3
+DEALS_PER_MULTISET = 6  # some 2,700 examples: more than STEPS batches of 64 show
+TOLERANCE = 1e-3
+
+
+def measure() -> dict[str, float]:
+    """Train the default study's model from the same weights on the same batches, in turns, and take medians.
+
+    The bare loop does what training needs and no more: it fills up a batch, runs the model with its own loss,
+    clips the gradient and takes a fused AdamW step at the same learning rate. Ours is timed from first step to
+    saved checkpoint, with its history.
+
+    Returns:
+        tokens per second of each (without padding), and the ratio of the medians.
+
+    Raises:
+        RuntimeError: The two did not train the same model.
+    """
+    study = StudyParameters.model_validate(yaml.safe_load((PROJECT / "params.yaml").read_text()))
+    examples, tokenizer = _prepare_examples(study)
+    architecture = study.base_model.source.root.architecture
+    schedule = study.sft.schedule.model_copy(update={"steps": STEPS})
+
+    def run(steps: int) -> tuple[float, float]:
+        models = [build_llama(architecture, tokenizer, seed=0).train() for _ in range(2)]
+        shortened = schedule.model_copy(update={"steps": steps})
+        with tempfile.TemporaryDirectory() as folder:
+            ours = train_language_model(
+                models[0], tokenizer, examples, shortened, save_steps=[steps], seed=0, progress=Path(folder)
+            )
+        bare_seconds = _train_bare(models[1], tokenizer.pad_token_id, examples, shortened)
+        _check_same_weights(*models)
+        return ours.timings()["tokens_per_second"], ours.tokens / bare_seconds
+
+    run(3)  # imports, allocations
+    ours_rates, bare_rates = zip(*(run(STEPS) for _ in range(ROUNDS)), strict=True)
+    return {
+        "sft_tokens_per_second": median(ours_rates),
+        "bare_loop_tokens_per_second": median(bare_rates),
+        "ratio": median(ours_rates) / median(bare_rates),
+        "steps": float(STEPS),
+        "batch_size": float(schedule.batch_size),
+    }
+
+
+def _prepare_examples(study: StudyParameters) -> tuple[list[TokenizedExample], Any]:
+    game = study.game
+    few = game.sft_examples.model_copy(update={"deals_per_multiset": DEALS_PER_MULTISET})
+    frame = render_sft_examples(split_multisets(game.rules, game.split), game.rules, game.prompt, few)
+    prompts, answers = frame["prompt"].tolist(), frame["answer"].tolist()
+    max_tokens = study.base_model.source.root.architecture.max_tokens
+    tokenizer = build_word_tokenizer([*prompts, *answers], max_tokens=max_tokens)
+    return tokenize_examples(tokenizer, prompts, answers, max_tokens=max_tokens), tokenizer
+
+
+def _train_bare(model: Any, pad_token_id: int, examples: Sequence[TokenizedExample], schedule: Schedule) -> float:
+    """Train and return the seconds it took."""
+    started = time.perf_counter()
+    lengths = [len(example["input_ids"]) for example in examples]
+    order = order_examples(lengths, steps=schedule.steps, batch_size=schedule.batch_size, seed=0)
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=schedule.learning_rate,
+        betas=(0.9, schedule.adam_beta2),
+        weight_decay=schedule.weight_decay,
+        fused=True,
+    )
+    for step in range(schedule.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.learning_rate * min(1.0, step / max(1, schedule.warmup_steps))
+        chosen = order[step * schedule.batch_size : (step + 1) * schedule.batch_size]
+        rows = [torch.tensor(examples[index]["input_ids"]) for index in chosen]
+        labels = [torch.tensor(examples[index]["labels"]) for index in chosen]
+        loss = model(
+            input_ids=pad_sequence(rows, batch_first=True, padding_value=pad_token_id),
+            attention_mask=pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),
+            labels=pad_sequence(labels, batch_first=True, padding_value=IGNORED_LABEL),
+            use_cache=False,
+        ).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_gradient_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+    return time.perf_counter() - started
+
+
+def _check_same_weights(ours: torch.nn.Module, bare: torch.nn.Module) -> None:
+    pairs = zip(ours.parameters(), bare.parameters(), strict=True)
+    apart = max(float((one - two).detach().abs().max()) for one, two in pairs)
+    if apart > TOLERANCE:
+        raise RuntimeError(f"the two loops trained different models: a weight differs by {apart:.2g}")
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(), indent=2))

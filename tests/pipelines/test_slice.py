@@ -1,0 +1,157 @@
+"""From hands to report on a model of a few thousand weights, node by node as the graph runs them."""
+
+import pandas as pd
+import pytest
+
+from card24_pipeline.catalog.per_seed import SeedFrames
+from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
+from card24_pipeline.checkpoints.writer import save_checkpoint
+from card24_pipeline.evaluation.settings import ScoringSettings
+from card24_pipeline.models.architecture import Architecture
+from card24_pipeline.models.loading import load_checkpoint
+from card24_pipeline.pipelines.base_model.obtain_base_model import obtain_base_model
+from card24_pipeline.pipelines.base_model.score_base_model import score_base_model
+from card24_pipeline.pipelines.base_model.source_params import FolderParams, FromScratchParams, SourceParams
+from card24_pipeline.pipelines.report.params import ReportParams
+from card24_pipeline.pipelines.report.report_sft import report_sft
+from card24_pipeline.pipelines.sft.score_sft import score_sft
+from card24_pipeline.pipelines.sft.select_checkpoints import select_checkpoints
+from card24_pipeline.pipelines.sft.selection_params import SelectionParams
+from card24_pipeline.pipelines.sft.train_sft import train_sft
+from card24_pipeline.pipelines.sft.training_params import SftParams
+from card24_pipeline.training.schedule import Schedule
+
+SCHEDULE = Schedule(
+    steps=4,
+    batch_size=8,
+    micro_batch_size=8,
+    learning_rate=0.01,
+    learning_rate_shape="constant",
+    warmup_steps=1,
+    weight_decay=0.0,
+    adam_beta2=0.99,
+    max_gradient_norm=1.0,
+    resume_every_steps=2,
+    log_every_steps=1,
+)
+SETTINGS = ScoringSettings(max_new_tokens=4, batch_size=64, divergence_examples=6, confidence=0.95)
+SIZE = Architecture(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=64)
+
+
+@pytest.fixture(scope="module")
+def scratch():
+    return SourceParams(FromScratchParams(kind="from_scratch", seed=1, architecture=SIZE, schedule=SCHEDULE))
+
+
+@pytest.fixture(scope="module")
+def few_hands(eval_hands):
+    return eval_hands.groupby("split", sort=False).head(400).iloc[::40].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def base(pretraining_examples, sft_examples, eval_hands, scratch, tmp_path_factory):
+    return obtain_base_model(pretraining_examples, sft_examples, eval_hands, scratch, tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def tuned(base, sft_examples, tmp_path_factory):
+    params = SftParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
+    return train_sft(base[0], sft_examples, params, 0, tmp_path_factory.mktemp("sft"))
+
+
+@pytest.fixture(scope="module")
+def base_scored(base, few_hands, prompt):
+    return score_base_model(base[0], few_hands, prompt, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def tuned_scored(tuned, base, few_hands, sft_examples, prompt):
+    return score_sft(tuned[0], base[0], few_hands, sft_examples, prompt, SETTINGS)
+
+
+class TestBase:
+    def test_base_is_a_whole_checkpoint_that_knows_every_word(self, base, eval_hands, sft_examples):
+        folder, history, timings = base
+        assert "model.safetensors" in check_manifest(folder)
+        model, tokenizer = load_checkpoint(folder)
+        assert model.config.hidden_size == SIZE.hidden_size
+        for texts in (eval_hands["prompt"], sft_examples["answer"]):
+            ids = [index for row in tokenizer(texts.tolist())["input_ids"] for index in row]
+            assert tokenizer.unk_token_id not in ids
+        assert history["step"].tolist() == [1, 2, 3, 4]
+        assert set(timings) == {"wall_seconds", "tokens_per_second"}
+
+    def test_folder_is_copied_with_its_weights(self, base, pretraining_examples, sft_examples, eval_hands, tmp_path):
+        source = SourceParams(FolderParams(kind="folder", path=str(base[0])))
+        folder, history, _ = obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, tmp_path)
+        assert folder != base[0]
+        digests = [check_manifest(found)["model.safetensors"] for found in (folder, base[0])]
+        assert digests[0] == digests[1]
+        assert history.empty
+        assert "step" in history.columns
+
+    def test_folder_whose_tokenizer_lacks_a_token_is_named(
+        self, make_model, tokenizer, pretraining_examples, sft_examples, eval_hands, tmp_path
+    ):
+        save_checkpoint(make_model(), tokenizer, tmp_path / "poor")
+        source = SourceParams(FolderParams(kind="folder", path=str(tmp_path / "poor")))
+        with pytest.raises(CheckpointError, match=rf"{tmp_path / 'poor'} lacks \d+ needed tokens"):
+            obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, tmp_path / "progress")
+
+    def test_base_is_scored_on_every_hand(self, base_scored, few_hands):
+        scores, hands, _ = base_scored
+        assert hands[["split", "hand"]].equals(few_hands[["split", "hand"]])
+        assert scores.query("base_met_multiset == 'all'")["hands"].sum() == len(few_hands)
+
+
+class TestSft:
+    def test_chosen_steps_and_the_last_are_kept(self, tuned, base):
+        folder, history, _ = tuned
+        assert {path.name for path in folder.glob("step_*")} == {"step_1", "step_2", "step_4"}
+        digests = check_manifest(folder)
+        weights = {digests[f"step_{step}/model.safetensors"] for step in (1, 2, 4)}
+        assert len(weights | {check_manifest(base[0])["model.safetensors"]}) >= 3
+        assert history["step"].tolist() == [1, 2, 3, 4]
+
+    def test_example_that_the_base_cannot_read_is_refused(self, base, sft_examples, tmp_path):
+        strange = pd.concat([sft_examples, pd.DataFrame([{"multiset": "", "prompt": "cards Joker :", "answer": "24"}])])
+        params = SftParams(checkpoint_steps=[1], schedule=SCHEDULE)
+        with pytest.raises(CheckpointError, match=rf"{base[0]} lacks 1 needed tokens, such as 'Joker'"):
+            train_sft(base[0], strange, params, 0, tmp_path)
+
+    def test_checkpoint_beyond_the_run_is_refused_before_training(self, base, sft_examples, tmp_path):
+        params = SftParams(checkpoint_steps=[1, 9], schedule=SCHEDULE)
+        with pytest.raises(ValueError, match="do not lie within 1…4"):
+            train_sft(base[0], sft_examples, params, 0, tmp_path)
+
+    def test_every_step_is_scored_and_diverges_from_the_base(self, tuned_scored, few_hands):
+        scores, hands, _ = tuned_scored
+        assert hands.groupby("step").size().to_dict() == dict.fromkeys((1, 2, 4), len(few_hands))
+        divergence = scores.groupby("step")["forward_kl_nats"].first()
+        assert divergence[4] > divergence[2] > 0
+        assert divergence[1] >= 0
+
+
+def test_report_brings_the_seeds_together(base, base_scored, tuned_scored, few_hands, tmp_path):
+    scores, hands, _ = tuned_scored
+    selected = select_checkpoints(scores, SelectionParams(split="ood_select", ladder_rungs=1))
+    tables = {"scores": scores, "hands": hands, "selected": selected}
+    for seed in (3, 5):
+        (tmp_path / str(seed)).mkdir()
+        for name, table in tables.items():
+            table.to_parquet(tmp_path / str(seed) / f"{name}.parquet")
+    table, curves, contrasts, figure, page = report_sft(
+        base[1],
+        *base_scored[:2],
+        *(SeedFrames(f"{tmp_path}/{{seed}}/{name}.parquet", "all") for name in tables),
+        [3, 5],
+        ReportParams(confidence=0.9, resamples=50, bootstrap_seed=0),
+    )
+    assert table.groupby(["seed", "step"]).ngroups == 2 * 4
+    assert not table.isna().any(axis=None)
+    assert set(table.query("step == 0")["forward_kl_nats"]) == {0.0}
+    assert sorted(curves["step"].unique()) == [0, 1, 2, 4]
+    assert set(contrasts["scope"]) == {"all seeds", "seed 3", "seed 5"}
+    assert len(figure.axes) == 2
+    assert "model organism" in page
+    assert "(90% intervals)" in page
