@@ -107,12 +107,16 @@ def describe_errors(error: Any, model: type[BaseModel], context: KedroContext) -
     for details in error.errors(include_url=False):
         key = ".".join(str(part) for part in details["loc"])
         file = _find_file(context.project_path, scale, runtime, key)
-        lines.append(f"{file} (scale {scale}): {key}: {_describe_error(details, model)}")
+        # An error of settings that belong together has no key of its own; its message names them.
+        where = f"{key}: " if key else ""
+        lines.append(f"{file} (scale {scale}): {where}{_describe_error(details, model)}")
     return "\n".join(lines)
 
 
 def _describe_error(details: ErrorDetails, model: type[BaseModel]) -> str:
     kind = details["type"]
+    if not details["loc"]:
+        return details["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
         *parents, name = details["loc"]
         close = get_close_matches(str(name), _list_fields(model, parents), n=1)

@@ -5,13 +5,16 @@ The classes live beside the nodes that read them, one module each, so that a new
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from card24_pipeline.evaluation.settings import ScoringSettings
+from card24_pipeline.game.prompts import PromptLayout
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.pipelines.base_model.mixture_params import MixtureParams
-from card24_pipeline.pipelines.base_model.source_params import SourceParams
+from card24_pipeline.pipelines.base_model.source_params import FromScratchParams, SourceParams
 from card24_pipeline.pipelines.game.eval_hands_params import EvalHandsParams
 from card24_pipeline.pipelines.game.sft_examples_params import SftExamplesParams
 from card24_pipeline.pipelines.game.split_params import SplitParams
@@ -54,3 +57,21 @@ class StudyParameters(BaseModel):
     scoring: ScoringSettings
     selection: SelectionParams
     report: ReportParams
+
+    @model_validator(mode="after")
+    def check_settings_that_belong_together(self) -> Self:
+        """Refuse, before anything is trained, settings that would stop a later stage."""
+        schedules = {"sft.schedule": self.sft.schedule}
+        source = self.base_model.source.root
+        if isinstance(source, FromScratchParams):
+            schedules["base_model.source.schedule"] = source.schedule
+            if self.game.prompt.layout is not PromptLayout.compact:
+                raise ValueError("game.prompt.layout: a from_scratch base is trained on compact prompts only")
+        for name, schedule in schedules.items():
+            if schedule.batch_size % schedule.micro_batch_size:
+                raise ValueError(f"{name}.batch_size: expected a multiple of micro_batch_size")
+        if max(self.sft.checkpoint_steps) > self.sft.schedule.steps:
+            raise ValueError(
+                f"sft.checkpoint_steps: expected steps up to sft.schedule.steps ({self.sft.schedule.steps})"
+            )
+        return self
