@@ -44,9 +44,7 @@ def draw_sft_curves(curves: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     right.set_title("OOD by acquaintance of the base")
     steps = sorted(curves["step"].unique())
     for axes in (left, right):
-        axes.set_xscale("symlog", linthresh=steps[1] if len(steps) > 1 else 1)
-        axes.set_xticks(steps, [str(step) for step in steps])
-        axes.minorticks_off()
+        axes.set_xticks(range(len(steps)), [str(step) for step in steps])
         axes.set_xlabel("SFT step (0 = base)")
         axes.set_ylim(0, 1)
         axes.grid(alpha=0.25)
@@ -68,7 +66,10 @@ def _draw_curve(
     curve, seeds = (
         frame[(frame["split"] == group[0]) & (frame["base_met_multiset"] == group[1])] for frame in (curves, scores)
     )
+    # Checkpoints lie about log-spaced, so their places, one beside the other, read best.
+    places = {step: place for place, step in enumerate(sorted(curve["step"]))}
     for _, one in seeds.groupby("seed"):
-        axes.plot(one["step"], one["pass_at_1"], color=colour, linewidth=0.8, alpha=0.45)
-    axes.fill_between(curve["step"], curve["low"], curve["high"], color=colour, alpha=0.18, linewidth=0)
-    axes.plot(curve["step"], curve["pass_at_1"], color=colour, marker=marker, linestyle=dash, label=label)
+        axes.plot(one["step"].map(places), one["pass_at_1"], color=colour, linewidth=0.8, alpha=0.45)
+    at = curve["step"].map(places)
+    axes.fill_between(at, curve["low"], curve["high"], color=colour, alpha=0.18, linewidth=0)
+    axes.plot(at, curve["pass_at_1"], color=colour, marker=marker, linestyle=dash, label=label)
