@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
+
 from benchmarks.study_clone import PROJECT, Reproduction, StudyClone, clone_study
 
 SCALE = "smoke"

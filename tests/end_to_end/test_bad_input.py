@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from benchmarks.study_clone import StudyClone
 
 OVERLAY = "conf/smoke/parameters.yml"

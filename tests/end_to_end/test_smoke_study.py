@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+
 from benchmarks.study_clone import Reproduction, StudyClone
 
 SEEDS = (0, 1)
