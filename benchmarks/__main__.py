@@ -5,6 +5,7 @@ import io
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ ROWS = {
 def main() -> None:
     results: dict[str, Any] = {"machine": describe_machine()}
     for name, measure in BENCHMARKS.items():
+        print(f"measuring {name} …", file=sys.stderr)
         started = time.perf_counter()
         with contextlib.redirect_stderr(io.StringIO()):  # progress bars
             results[name] = measure()

@@ -23,9 +23,9 @@ from card24_pipeline.training.language_modelling import train_language_model
 from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.schedule import Schedule
 
-STEPS = 40
+STEPS = 30
 ROUNDS = 3
-DEALS_PER_MULTISET = 6  # some 2,700 examples: more than STEPS batches of 64 show
+DEALS_PER_MULTISET = 5  # some 2,300 examples: more than STEPS batches of 64 show
 TOLERANCE = 1e-3
 
 

@@ -25,7 +25,8 @@ INTRODUCTION = f"""\
 
 Made by `python -m benchmarks.rerun_table`: in a clone of the project, `dvc repro conf/{SCALE}/dvc.yaml` ran once. Each
 change was then made to that state, on its own, and followed by another `dvc repro`. *Restored* are stages whose
-results DVC had kept from an earlier run with the same inputs.
+results DVC had kept from an earlier run with the same inputs; it keeps none of a stage whose files are in git, so the
+report is written anew.
 """
 COLUMNS = ("change", "stages that ran", "restored", "left alone")
 
@@ -117,31 +118,40 @@ def describe(done: Reproduction) -> str:
     return f"{counts} ({done.wall_seconds:.1f} s)"
 
 
-def render_table(rows: Sequence[tuple[Change, Reproduction]]) -> str:
-    """Write the page: an introduction and a row for each change."""
+def render_table(rows: Sequence[tuple[Change, Reproduction]], order: Sequence[str]) -> str:
+    """Write the page: an introduction and a row for each change, with stages in this order."""
     cells = [
-        (change.name, join_stages(done.ran), join_stages(done.restored), f"{len(done.left_alone)} of {done.stages}")
+        (
+            change.name,
+            join_stages(done.ran, order),
+            join_stages(done.restored, order),
+            f"{len(done.left_alone)} of {done.stages}",
+        )
         for change, done in rows
     ]
     lines = [" | ".join(row) for row in (COLUMNS, ("---",) * len(COLUMNS), *cells)]
     return "\n".join([INTRODUCTION, *(f"| {line} |" for line in lines)]) + "\n"
 
 
-def join_stages(stages: Sequence[str]) -> str:
-    """Name stages in the order they ran, the seeds of one stage together; a dash for none."""
-    seeds: dict[str, list[str]] = {}
+def join_stages(stages: Sequence[str], order: Sequence[str]) -> str:
+    """Name stages in this order, not the one they ran in, which DVC varies; a dash for none."""
+    seeds: dict[str, list[int]] = {name: [] for name in order if name in {stage.partition("@")[0] for stage in stages}}
     for stage in stages:
         name, _, seed = stage.partition("@")
-        seeds.setdefault(name, []).extend([seed] if seed else [])
-    named = [f"`{name}`" + (f" (seed {', '.join(found)})" if found else "") for name, found in seeds.items()]
-    return ", ".join(named) or "–"
+        seeds[name] += [int(seed)] if seed else []
+    return ", ".join(f"`{name}`{_name_seeds(found)}" for name, found in seeds.items()) or "–"
+
+
+def _name_seeds(seeds: Sequence[int]) -> str:
+    return f" (seed {', '.join(map(str, sorted(seeds)))})" if seeds else ""
 
 
 def main() -> None:
     """Make the changes and write the table."""
     with TemporaryDirectory(prefix="rerun_table_") as folder:
         clone = clone_study(Path(folder) / "study", SCALE)
-        text = render_table(list(measure_changes(clone, list_changes())))
+        order = list(yaml.safe_load((clone.root / clone.dvc_file).read_text(encoding="utf-8"))["stages"])
+        text = render_table(list(measure_changes(clone, list_changes())), order)
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     TABLE.write_text(text, encoding="utf-8")
     print(TABLE.relative_to(PROJECT))
