@@ -46,7 +46,7 @@ def write_report(
         f"## Rise, peak and fall on the OOD hands ({level} intervals)",
         _judge_shape(contrasts),
         _table_of_contrasts(contrasts),
-        "MaxOOD is chosen on `ood_select`, multisets that no other number here uses; End is the last step.",
+        "MaxOOD is chosen on `ood_select`, whose multisets are none of those that `ood` holds; End is the last step.",
         f"## pass@1 by SFT step, all seeds ({level} intervals)",
         _table_of_curves(curves),
         "## Every seed",
