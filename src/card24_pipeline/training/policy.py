@@ -1,0 +1,124 @@
+"""A language model as a policy with a value function."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from card24_pipeline.training.rollout_batch import RolloutBatch
+
+
+@dataclass(frozen=True)
+class TokenEvaluation:
+    """What policy and critic say of the N sampled tokens of a micro-batch of E episodes.
+
+    Attributes:
+        log_distribution: (N, vocabulary), in nats: the policy's distribution that each token was drawn from.
+        log_probabilities: (N,), of the tokens that were drawn.
+        values: (N,), of the state before each token.
+        last_values: (E,), of the state after each episode's last token.
+    """
+
+    log_distribution: torch.Tensor
+    log_probabilities: torch.Tensor
+    values: torch.Tensor
+    last_values: torch.Tensor
+
+    @property
+    def entropies(self) -> torch.Tensor:
+        """(N,), of the policy's distribution at each token, in nats."""
+        return -(self.log_distribution.exp() * self.log_distribution).sum(-1)
+
+
+class PolicyWithValue:
+    """A causal language model whose tokens are actions, and a value of each state.
+
+    The value head is a linear map of the last hidden state, of the policy itself (``"head"``) or of a copy of its
+    body that is trained apart (``"separate"``). It starts at zero.
+    """
+
+    def __init__(self, model: PreTrainedModel, *, critic: Literal["head", "separate"], temperature: float) -> None:
+        """Take the model, which is used and trained in place, and the temperature that its answers are sampled at."""
+        import torch
+
+        self.model = model
+        self.temperature = temperature
+        self.critic = copy.deepcopy(model.base_model) if critic == "separate" else None
+        weight = model.get_output_embeddings().weight
+        self.value_head = torch.nn.Linear(weight.shape[1], 1, dtype=weight.dtype, device=weight.device)
+        torch.nn.init.zeros_(self.value_head.weight)
+        torch.nn.init.zeros_(self.value_head.bias)
+
+    def named_parameters(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        """Yield everything that is trained, in a fixed order; tied weights appear once."""
+        modules = {"model": self.model, "critic": self.critic, "value_head": self.value_head}
+        for prefix, module in modules.items():
+            if module is not None:
+                yield from module.named_parameters(prefix=prefix)
+
+    def trunk_parameters(self) -> list[torch.nn.Parameter]:
+        """Return everything that is trained but the value head."""
+        return [parameter for name, parameter in self.named_parameters() if not name.startswith("value_head.")]
+
+    def evaluate(self, batch: RolloutBatch) -> TokenEvaluation:
+        """Evaluate every sampled token by one forward pass, log-probabilities in float32 or better."""
+        hidden = _hidden_states(self.model.base_model, batch)
+        states = hidden if self.critic is None else _hidden_states(self.critic, batch)
+        log_distribution = _log_distribution(self.model, batch, hidden, self.temperature)
+        drawn = batch.input_ids[batch.sampled]
+        values = self.value_head(states)[..., 0]
+        last = values.gather(1, (batch.lengths - 1)[:, None])[:, 0]
+        return TokenEvaluation(
+            log_distribution=log_distribution,
+            log_probabilities=log_distribution.gather(1, drawn[:, None])[:, 0],
+            values=values[:, :-1][batch.sampled[:, 1:]],
+            last_values=last,
+        )
+
+
+def evaluate_distribution(model: PreTrainedModel, batch: RolloutBatch, *, temperature: float) -> torch.Tensor:
+    """Return the log-distribution, (N, vocabulary) in nats, of a model that is not trained, at each sampled token."""
+    import torch
+
+    with torch.no_grad():
+        hidden = _hidden_states(model.base_model, batch)
+        return _log_distribution(model, batch, hidden, temperature)
+
+
+def token_kl(policy: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return KL(policy ‖ other) at each token, (N,) in nats, exact over the vocabulary, from log-distributions."""
+    return (policy.exp() * (policy - other)).sum(-1)
+
+
+def _hidden_states(body: PreTrainedModel, batch: RolloutBatch) -> torch.Tensor:
+    """Return the last hidden states, (E, T, width).
+
+    What all episodes begin with is read once and shared: rules and instructions are most of a prompt.
+    """
+    import torch
+    from transformers import DynamicCache
+
+    shared = batch.shared_tokens
+    if shared == 0:
+        return body(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+    cache = DynamicCache(config=body.config)
+    first = body(input_ids=batch.input_ids[:1, :shared], past_key_values=cache, use_cache=True).last_hidden_state
+    cache.batch_repeat_interleave(len(batch.input_ids))
+    rest = body(input_ids=batch.input_ids[:, shared:], past_key_values=cache, use_cache=True).last_hidden_state
+    return torch.cat([first.expand(len(rest), -1, -1), rest], dim=1)
+
+
+def _log_distribution(
+    model: PreTrainedModel, batch: RolloutBatch, hidden: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Return the tempered log-distribution before each sampled token; the state before a token is one place left."""
+    import torch
+
+    logits = model.get_output_embeddings()(hidden[:, :-1][batch.sampled[:, 1:]])
+    return (logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature).log_softmax(-1)

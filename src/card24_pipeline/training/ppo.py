@@ -1,0 +1,290 @@
+"""Proximal policy optimisation of a language model on the card game, from rollout to gradient step.
+
+An update reads top to bottom in ``PpoTrainer.update``: play hands, evaluate what was said, estimate advantages, and
+take clipped gradient steps over minibatches of episodes. Everything random in an update depends on the run's seed and
+the update's number alone, so a run can go on from any update.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
+from card24_pipeline.training.learning_rate import learning_rate_share
+from card24_pipeline.training.ordering import order_examples
+from card24_pipeline.training.policy import PolicyWithValue, evaluate_distribution, token_kl
+from card24_pipeline.training.ppo_losses import (
+    Prepared,
+    normalise_advantages,
+    prepare_batch,
+    token_losses,
+    weigh_losses,
+)
+from card24_pipeline.training.ppo_metrics import StepMetrics, describe_episodes, explained_variance
+from card24_pipeline.training.ppo_state import load_state, save_state
+from card24_pipeline.training.rl_run import HISTORY_COLUMNS, CardTask, Hand, RlError, RlRun
+from card24_pipeline.training.rl_settings import KlSettings, RlSettings
+from card24_pipeline.training.rollout_batch import RolloutBatch, collate_episodes
+from card24_pipeline.training.rollouts import Episode, check_hands, play_episodes
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def train_ppo(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: CardTask,
+    settings: RlSettings,
+    *,
+    kl: KlSettings,
+    anchor: PreTrainedModel | None,
+    seed: int,
+    progress: Path,
+) -> RlRun:
+    """Train ``model`` in place by PPO (arXiv 1707.06347) on the hands of ``task``.
+
+    Training state goes to ``progress/state`` every ``resume_every_updates``; when the folder holds one, training
+    continues from it and ends with the same bytes as an unbroken run. It stays there until the caller has the result.
+
+    Args:
+        model: The policy, in evaluation mode (no dropout: ratios would not start at 1), all parameters trained.
+        tokenizer: Its tokenizer.
+        task: Hands, their judge and rewards.
+        settings: Rollouts, optimisation and PPO's own settings.
+        kl: Weight of the KL penalty toward ``anchor``.
+        anchor: A model of the same vocabulary that is not trained, or None.
+        seed: Order of the hands, what is sampled, and the order of minibatches.
+        progress: Private folder of this run.
+
+    Raises:
+        ValueError: If there are no hands, a hand does not fit into the model's context, or ``kl`` wants an anchor
+            that was not given.
+        RlError: If a reward, loss, logit or gradient is not finite; the error names update, hand and last good state.
+    """
+    from tqdm import tqdm
+
+    trainer = PpoTrainer(model, tokenizer, task, settings, kl=kl, anchor=anchor, seed=seed)
+    state = progress / "state"
+    history = load_state(state, trainer.policy, trainer.optimiser)
+    resumed_at = len(history)
+    started = time.perf_counter()
+    with tqdm(total=settings.updates, initial=resumed_at, desc="PPO", unit="update", mininterval=2.0) as bar:
+        for number in range(resumed_at + 1, settings.updates + 1):
+            try:
+                figures = trainer.update(number)
+            except RlError as error:
+                kept = number - 1 - (number - 1) % settings.resume_every_updates
+                where = str(state / f"after_{kept}") if kept else "the checkpoint that the run started from"
+                raise RlError(f"update {number}: {error}; the last good state is {where}") from error
+            history.append(_accumulate(figures, history))
+            bar.set_postfix(reward=f"{figures['reward']:.2f}", success=f"{figures['success']:.0%}", refresh=False)
+            bar.update()
+            if number % settings.resume_every_updates == 0 and number < settings.updates:
+                save_state(state, trainer.policy, trainer.optimiser, history)
+    seconds = time.perf_counter() - started
+    hands = (settings.updates - resumed_at) * settings.rollouts.hands_per_update
+    return RlRun(history, {"wall_seconds": seconds, "hands_per_second": hands / seconds, **trainer.seconds})
+
+
+def _accumulate(figures: dict[str, float], history: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Turn the counts of one update into counts since the start of the run."""
+    before = history[-1] if history else dict.fromkeys(("hands", "rollout_tokens", "flops"), 0)
+    return figures | {name: figures[name] + before[name] for name in ("hands", "rollout_tokens", "flops")}
+
+
+class PpoTrainer:
+    """Policy, critic and optimiser of one run."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        task: CardTask,
+        settings: RlSettings,
+        *,
+        kl: KlSettings,
+        anchor: PreTrainedModel | None,
+        seed: int,
+    ) -> None:
+        """Set up a run; see :func:`train_ppo` for the arguments and errors."""
+        import torch
+
+        if kl.anchor != "none" and anchor is None:
+            raise ValueError(f"a KL penalty toward '{kl.anchor}' needs that model")
+        check_hands(model, tokenizer, task, settings.rollouts)
+        self.policy = PolicyWithValue(
+            model.eval(), critic=settings.ppo.critic, temperature=settings.rollouts.temperature
+        )
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": self.policy.trunk_parameters(), "peak": settings.optimiser.learning_rate},
+                {"params": self.policy.value_head.parameters(), "peak": settings.ppo.value_head_learning_rate},
+            ],
+            betas=(0.9, settings.optimiser.adam_beta2),
+            weight_decay=settings.optimiser.weight_decay,
+            fused=True,
+        )
+        self.seconds = {"rollout_seconds": 0.0, "evaluation_seconds": 0.0, "optimisation_seconds": 0.0}
+        self._start = copy.deepcopy(model)
+        self._anchor = anchor
+        self._kl = kl
+        self._tokenizer, self._task, self._settings, self._seed = tokenizer, task, settings, seed
+        self._order = order_examples(
+            [1] * len(task.hands), steps=settings.updates, batch_size=settings.rollouts.hands_per_update, seed=seed
+        )
+
+    def update(self, number: int) -> dict[str, float]:
+        """Run update ``number``, counted from 1, and return its figures, see ``HISTORY_COLUMNS``.
+
+        Raises:
+            RlError: If a figure is not finite; the error names the hand.
+        """
+        generator = _seed_generator(self._seed, number)
+        clock = time.perf_counter()
+        episodes = play_episodes(
+            self.policy.model,
+            self._tokenizer,
+            self._task,
+            self._deal(number),
+            self._settings.rollouts,
+            generator=generator,
+        )
+        clock = self._clock("rollout_seconds", clock)
+        minibatches, figures = self._prepare(episodes)
+        clock = self._clock("evaluation_seconds", clock)
+        share = learning_rate_share(number, self._settings.optimiser, updates=self._settings.updates)
+        for group in self.optimiser.param_groups:
+            group["lr"] = share * group["peak"]
+        metrics = StepMetrics()
+        for epoch in range(self._settings.ppo.epochs):
+            for index in _order_minibatches(len(minibatches), epoch, generator):
+                self._step(minibatches[index], metrics)
+        self._clock("optimisation_seconds", clock)
+        figures |= describe_episodes(episodes) | metrics.summarise()
+        figures |= {
+            "update": number,
+            "learning_rate": share * self._settings.optimiser.learning_rate,
+            "flops": self._count_flops(episodes),
+        }
+        return {name: figures[name] for name in HISTORY_COLUMNS}
+
+    def _deal(self, number: int) -> list[Hand]:
+        """Return the hands of an update: seeded permutations of all of them, one after another."""
+        size = self._settings.rollouts.hands_per_update
+        return [self._task.hands[index] for index in self._order[(number - 1) * size : number * size]]
+
+    def _prepare(self, episodes: Sequence[Episode]) -> tuple[list[list[Prepared]], dict[str, float]]:
+        """Evaluate the episodes once, as they will be trained on, and estimate their advantages.
+
+        Old log-probabilities come from this pass, over the very micro-batches that the gradient steps use, so that
+        the ratio is exactly 1 until the first step.
+        """
+        import torch
+
+        ppo = self._settings.ppo
+        batches = [
+            collate_episodes(episodes[start : start + ppo.micro_batch_size])
+            for start in range(0, len(episodes), ppo.micro_batch_size)
+        ]
+        prepared, drift, divergence = [], 0.0, math.nan
+        with torch.no_grad():
+            for batch in batches:
+                seen = self.policy.evaluate(batch)
+                prepared.append(prepare_batch(batch, seen, ppo))
+                _check_finite(prepared[-1].advantages, batch, "advantage")
+                drift = max(drift, float((seen.log_probabilities - batch.sampler_log_probabilities).abs().max()))
+                if batch is batches[0]:  # a sample is enough to say how far the policy has moved
+                    start = evaluate_distribution(self._start, batch, temperature=self.policy.temperature)
+                    divergence = float(token_kl(seen.log_distribution, start).mean())
+        figures = {
+            "kl_start_nats": divergence,
+            "sampler_drift_nats": drift,
+            "explained_variance": explained_variance(
+                torch.cat([each.returns for each in prepared]), torch.cat([each.old_values for each in prepared])
+            ),
+        }
+        per_minibatch = ppo.minibatch_size // ppo.micro_batch_size
+        normalised = normalise_advantages(prepared)
+        return [normalised[at : at + per_minibatch] for at in range(0, len(normalised), per_minibatch)], figures
+
+    def _step(self, minibatch: Sequence[Prepared], metrics: StepMetrics) -> None:
+        """Take one gradient step, accumulated over the minibatch's micro-batches."""
+        import torch
+
+        tokens = sum(each.batch.tokens for each in minibatch)
+        self.optimiser.zero_grad()
+        for each in minibatch:
+            seen = self.policy.evaluate(each.batch)
+            anchor = None
+            if self._anchor is not None and self._kl.coefficient:
+                anchor = evaluate_distribution(self._anchor, each.batch, temperature=self.policy.temperature)
+            losses = token_losses(seen, each, self._settings.ppo, anchor=anchor)
+            total = weigh_losses(losses, self._settings.ppo, self._kl)
+            _check_finite(total, each.batch, "loss")
+            (total.sum() / tokens).backward()
+            metrics.add(losses)
+        parameters = [parameter for _, parameter in self.policy.named_parameters()]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self._settings.optimiser.max_gradient_norm)
+        if not norm.isfinite():
+            first = minibatch[0].batch.name_hand(0)
+            raise RlError(f"the gradient's norm is {float(norm)} on the minibatch that begins with {first}")
+        metrics.add_gradient_norm(float(norm))
+        self.optimiser.step()
+
+    def _clock(self, part: str, since: float) -> float:
+        now = time.perf_counter()
+        self.seconds[part] += now - since
+        return now
+
+    def _count_flops(self, episodes: Sequence[Episode]) -> int:
+        """Count one update's operations: sampling, one evaluation, and every pass of training.
+
+        Every conversation is counted whole; what rows share at their start is read less often than that.
+        """
+        model, ppo = self.policy.model, self._settings.ppo
+        read = [length for episode in episodes for length in episode.turn_lengths()]
+        whole = [len(episode.ids) for episode in episodes]
+        bodies = 1 if self.policy.critic is None else 2
+        anchored = ppo.epochs if self._anchor is not None and self._kl.coefficient else 0
+        return (
+            count_forward_flops(model, read)
+            + bodies * (count_forward_flops(model, whole) + ppo.epochs * count_training_flops(model, whole))
+            + anchored * count_forward_flops(model, whole)
+            + count_forward_flops(model, whole[: ppo.micro_batch_size])
+        )
+
+
+def _seed_generator(seed: int, number: int) -> torch.Generator:
+    """Return the source of chance of one update of one run."""
+    import torch
+
+    mixed = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
+
+
+def _order_minibatches(count: int, epoch: int, generator: torch.Generator) -> list[int]:
+    """Return the order of an epoch's minibatches; hands come shuffled, so the first epoch takes them as they are."""
+    import torch
+
+    return list(range(count)) if epoch == 0 else torch.randperm(count, generator=generator).tolist()
+
+
+def _check_finite(values: torch.Tensor, batch: RolloutBatch, what: str) -> None:
+    """Check that the figure of every sampled token is finite.
+
+    Raises:
+        RlError: If one is not, naming its hand.
+    """
+    sound = values.isfinite()
+    if not sound.all():
+        token = int((~sound).nonzero()[0])
+        raise RlError(f"the {what} of {batch.name_hand(token)} is {values[token].item()}")

@@ -1,0 +1,113 @@
+"""What PPO holds fixed during an update, and its losses, token by token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from card24_pipeline.training.advantages import estimate_advantages
+from card24_pipeline.training.policy import token_kl
+
+if TYPE_CHECKING:
+    import torch
+
+    from card24_pipeline.training.policy import TokenEvaluation
+    from card24_pipeline.training.rl_settings import KlSettings, PpoSettings
+    from card24_pipeline.training.rollout_batch import RolloutBatch
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A micro-batch with what is fixed during an update; each tensor is (N,) over its sampled tokens."""
+
+    batch: RolloutBatch
+    old_log_probabilities: torch.Tensor
+    old_values: torch.Tensor
+    advantages: torch.Tensor
+    returns: torch.Tensor
+
+
+@dataclass(frozen=True)
+class TokenLosses:
+    """Losses of a micro-batch, each tensor (N,) over its sampled tokens; KL (None without an anchor) in nats."""
+
+    policy: torch.Tensor
+    value: torch.Tensor
+    entropy: torch.Tensor
+    anchor_kl: torch.Tensor | None
+    ratio: torch.Tensor
+    clipped: torch.Tensor
+
+
+def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoSettings) -> Prepared:
+    """Estimate advantages and returns from the values that the critic gave before the update.
+
+    Only a truncated episode goes on after its last token; every other one ends there, with a value of 0.
+    """
+    import torch
+
+    values = torch.zeros_like(batch.rewards, dtype=seen.values.dtype)
+    values[batch.valid] = seen.values
+    advantages = estimate_advantages(
+        batch.rewards.to(values.dtype),
+        values,
+        torch.where(batch.truncated, seen.last_values, 0),
+        sampled=batch.valid,
+        ends_turn=batch.ends_turn,
+        settings=settings,
+    )[batch.valid]
+    return Prepared(
+        batch=batch,
+        old_log_probabilities=seen.log_probabilities,
+        old_values=seen.values,
+        advantages=advantages,
+        returns=advantages + seen.values,
+    )
+
+
+def normalise_advantages(prepared: Sequence[Prepared]) -> list[Prepared]:
+    """Shift and scale the advantages of all sampled tokens of an update to mean 0 and standard deviation 1."""
+    import torch
+
+    everything = torch.cat([each.advantages for each in prepared])
+    # Where all are equal, what rounding leaves of them (1e-7) must not be scaled up to a signal: a floor of 1e-4.
+    mean, deviation = everything.mean(), (everything.var(correction=0) + 1e-8).sqrt()
+    return [replace(each, advantages=(each.advantages - mean) / deviation) for each in prepared]
+
+
+def token_losses(
+    seen: TokenEvaluation, fixed: Prepared, settings: PpoSettings, *, anchor: torch.Tensor | None
+) -> TokenLosses:
+    """Return the losses of every sampled token.
+
+    The policy's is the clipped surrogate, -min(ρ A, clip(ρ, 1 ± ε) A) (Schulman et al. 2017, arXiv 1707.06347,
+    eq. 7); the value's half the larger of the squared errors with and without clipping the value's change.
+
+    Args:
+        seen: Policy and critic now.
+        fixed: The micro-batch and what was true of it before the update.
+        settings: Clip ranges.
+        anchor: The anchor's log-distribution at each token, (N, vocabulary), or None.
+    """
+    import torch
+
+    ratio = (seen.log_probabilities - fixed.old_log_probabilities).exp()
+    low, high = 1 - settings.clip_range, 1 + settings.clip_range
+    surrogate = torch.minimum(ratio * fixed.advantages, ratio.clamp(low, high) * fixed.advantages)
+    change = (seen.values - fixed.old_values).clamp(-settings.value_clip_range, settings.value_clip_range)
+    errors = [(values - fixed.returns).square() for values in (seen.values, fixed.old_values + change)]
+    return TokenLosses(
+        policy=-surrogate,
+        value=0.5 * torch.maximum(*errors),
+        entropy=seen.entropies,
+        anchor_kl=None if anchor is None else token_kl(seen.log_distribution, anchor),
+        ratio=ratio,
+        clipped=(ratio < low) | (ratio > high),
+    )
+
+
+def weigh_losses(losses: TokenLosses, settings: PpoSettings, kl: KlSettings) -> torch.Tensor:
+    """Return what is minimised, (N,) over the sampled tokens."""
+    total = losses.policy + settings.value_coefficient * losses.value - settings.entropy_coefficient * losses.entropy
+    return total if losses.anchor_kl is None else total + kl.coefficient * losses.anchor_kl

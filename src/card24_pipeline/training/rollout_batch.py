@@ -1,0 +1,93 @@
+"""Episodes as tensors: rows padded on the right, and what each sampled token earned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from card24_pipeline.training.rollouts import Episode
+
+
+@dataclass(frozen=True)
+class RolloutBatch:
+    """A micro-batch of E episodes with T tokens in the longest, and N sampled tokens in all, at most S in one.
+
+    The N sampled tokens are ordered by episode and then by time wherever they stand in one row of numbers.
+
+    Attributes:
+        episodes: The E episodes.
+        input_ids: (E, T) int64; padded on the right, so causal attention needs no mask for it.
+        sampled: (E, T) bool; which tokens the policy sampled.
+        lengths: (E,) int64; tokens of each episode.
+        sampler_log_probabilities: (N,) float32, in nats.
+        valid: (E, S) bool; where a row of sampled tokens, moved to its left, holds one.
+        rewards: (E, S) float32; each turn's reward at its last token.
+        ends_turn: (E, S) bool; the last token of each turn.
+        truncated: (E,) bool; episodes that the budget ended.
+    """
+
+    episodes: Sequence[Episode]
+    input_ids: torch.Tensor
+    sampled: torch.Tensor
+    lengths: torch.Tensor
+    sampler_log_probabilities: torch.Tensor
+    valid: torch.Tensor
+    rewards: torch.Tensor
+    ends_turn: torch.Tensor
+    truncated: torch.Tensor
+
+    @property
+    def shared_tokens(self) -> int:
+        """How many tokens all episodes have in common at their start, before any that was sampled."""
+        same = (self.input_ids == self.input_ids[:1]).all(0) & ~self.sampled.any(0)
+        return int(same.long().cumprod(0).sum()) if len(self.input_ids) > 1 else 0
+
+    @property
+    def tokens(self) -> int:
+        """N, the sampled tokens of all episodes."""
+        return len(self.sampler_log_probabilities)
+
+    def name_hand(self, token: int) -> str:
+        """Name the hand that the given one of the N sampled tokens belongs to."""
+        row = int(self.valid.nonzero()[token, 0])
+        return f"hand {self.episodes[row].hand.identity} ({self.episodes[row].hand.cards})"
+
+
+def collate_episodes(episodes: Sequence[Episode]) -> RolloutBatch:
+    """Lay episodes out as tensors; a turn of n tokens has n sampled tokens, the last of which earns its reward.
+
+    Raises:
+        ValueError: If there are no episodes.
+    """
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    if not episodes:
+        raise ValueError("there are no episodes: the batch is empty")
+    turns = [[turn for turn in episode.turns if turn >= 0] for episode in episodes]
+    # A turn ends where the next token belongs to another one; -1 stands after the last.
+    ends = [[turn != after for turn, after in zip(row, [*row[1:], -1], strict=True)] for row in turns]
+    rewards = [
+        [episode.rewards[turn] if end else 0.0 for turn, end in zip(row, row_ends, strict=True)]
+        for episode, row, row_ends in zip(episodes, turns, ends, strict=True)
+    ]
+
+    def pad(rows: Sequence[Sequence[float]], dtype: torch.dtype, value: float = 0) -> torch.Tensor:
+        return pad_sequence([torch.tensor(row, dtype=dtype) for row in rows], batch_first=True, padding_value=value)
+
+    scores = [score for episode in episodes for score in episode.sampler_log_probabilities]
+    return RolloutBatch(
+        episodes=episodes,
+        input_ids=pad([episode.ids for episode in episodes], torch.int64),
+        sampled=pad([episode.turns for episode in episodes], torch.int64, -1) >= 0,
+        lengths=torch.tensor([len(episode.ids) for episode in episodes]),
+        sampler_log_probabilities=torch.tensor(scores, dtype=torch.float32),
+        valid=pad(turns, torch.int64, -1) >= 0,
+        rewards=pad(rewards, torch.float32),
+        ends_turn=pad(ends, torch.bool, False),
+        truncated=torch.tensor([episode.truncated for episode in episodes]),
+    )

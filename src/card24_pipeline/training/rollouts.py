@@ -1,0 +1,253 @@
+"""Episodes of the card game, sampled from a policy: batched, with a key-value cache, and temperature only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from card24_pipeline.evaluation.protocol import RevisionProtocol
+from card24_pipeline.game.prompts import PromptLayout
+from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.training.preallocated_cache import build_cache
+from card24_pipeline.training.rl_run import CardTask, Hand, RlError
+from card24_pipeline.training.rl_settings import RolloutSettings
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class SampledAnswer:
+    """A sampled answer: its token ids with the end token, their log-probabilities in nats, whether it was cut."""
+
+    ids: list[int]
+    log_probabilities: list[float]
+    cut: bool
+
+
+@dataclass
+class Episode:
+    """One hand as it was played, turn by turn.
+
+    Attributes:
+        hand: The hand.
+        ids: The conversation as token ids. It ends with the last sampled token, except in a truncated episode,
+            where it goes on to the question that was not answered any more.
+        turns: For each token of ``ids`` the number of the turn that sampled it, or -1 where nothing was sampled.
+        sampler_log_probabilities: In nats, of each sampled token.
+        rewards: One a turn.
+        outcomes: One a turn.
+        cut_answers: Answers that were cut by their length limit.
+        truncated: Whether the update's budget of turns ended the episode, which is then no end of the game.
+    """
+
+    hand: Hand
+    ids: list[int]
+    turns: list[int]
+    sampler_log_probabilities: list[float] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    cut_answers: int = 0
+    truncated: bool = False
+
+    @property
+    def solved(self) -> bool:
+        """Whether the last try was correct."""
+        return self.outcomes[-1] is Outcome.correct
+
+    @property
+    def sampled_tokens(self) -> int:
+        """How many tokens the policy sampled."""
+        return len(self.sampler_log_probabilities)
+
+    def turn_lengths(self) -> list[int]:
+        """Return how many tokens the conversation had by the end of each turn."""
+        last = {turn: place + 1 for place, turn in enumerate(self.turns) if turn >= 0}
+        return list(last.values())
+
+    def hear(self, ids: Sequence[int]) -> None:
+        """Append tokens that the environment says."""
+        self.ids += ids
+        self.turns += [-1] * len(ids)
+
+    def say(self, answer: SampledAnswer) -> None:
+        """Append an answer of the policy."""
+        self.turns += [len(self.rewards)] * len(answer.ids)
+        self.ids += answer.ids
+        self.sampler_log_probabilities += answer.log_probabilities
+        self.cut_answers += answer.cut
+
+
+def play_episodes(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: CardTask,
+    hands: Sequence[Hand],
+    settings: RolloutSettings,
+    *,
+    generator: torch.Generator,
+) -> list[Episode]:
+    """Play hands by the revision protocol (arXiv 2501.17161): up to ``max_tries`` answers, each judged and rewarded.
+
+    An answer that the length limit cut is judged as it stands and ends its turn. A solved hand and a hand out of
+    tries have ended. Only when ``max_turns_per_update`` turns are spent are the hands still in play truncated.
+
+    Args:
+        model: The policy, in evaluation mode.
+        tokenizer: Its tokenizer.
+        task: Judges the answers.
+        hands: What is played, one episode each.
+        settings: Tries, budget, temperature and batch size.
+        generator: Source of chance; equal states give equal episodes.
+
+    Returns:
+        One episode for each hand, in order.
+
+    Raises:
+        ValueError: If there are no hands, or a question and its answer could outgrow the model's context.
+        RlError: If a logit or reward is not finite; the error names the hand.
+    """
+    if not hands:
+        raise ValueError("there are no hands to play: the batch is empty")
+    protocol = RevisionProtocol(tokenizer, task.layout)
+    episodes = [Episode(hand, ids := protocol.open(hand.prompt), [-1] * len(ids)) for hand in hands]
+    in_play = list(episodes)
+    turns_left = settings.max_turns_per_update
+    for tries in range(1, settings.max_tries + 1):
+        if turns_left is not None:
+            for episode in in_play[turns_left:]:
+                episode.truncated = True
+            in_play = in_play[:turns_left]
+            turns_left -= len(in_play)
+        if not in_play:
+            break
+        answers = sample_answers(model, tokenizer, in_play, settings, generator=generator)
+        failed = []
+        for episode, answer in zip(in_play, answers, strict=True):
+            episode.say(answer)
+            verdict, reward = task.judge(tokenizer.decode(answer.ids, skip_special_tokens=True), episode.hand)
+            episode.rewards.append(reward)
+            episode.outcomes.append(verdict.outcome)
+            if not verdict.is_correct and tries < settings.max_tries:
+                episode.hear(protocol.ask_again(episode.hand.prompt, verdict, cut=answer.cut))
+                failed.append(episode)
+        in_play = failed
+    return episodes
+
+
+def sample_answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    episodes: Sequence[Episode],
+    settings: RolloutSettings,
+    *,
+    generator: torch.Generator,
+) -> list[SampledAnswer]:
+    """Sample one answer to each conversation, those of like length side by side.
+
+    Tokens are drawn from ``softmax(logits / temperature)`` and nothing else: the ratios of PPO are only right for the
+    distribution that was sampled from.
+
+    Raises:
+        ValueError: If a conversation and its answer could outgrow the model's context; the error names the hand.
+        RlError: If a logit is not finite.
+    """
+    lengths = [len(episode.ids) for episode in episodes]
+    _check_context(model, [episode.hand for episode in episodes], lengths, settings.max_new_tokens)
+    order = sorted(range(len(episodes)), key=lambda index: len(episodes[index].ids))
+    answers: dict[int, SampledAnswer] = {}
+    for start in range(0, len(order), settings.batch_size):
+        chosen = order[start : start + settings.batch_size]
+        batch = [episodes[index] for index in chosen]
+        answers |= zip(chosen, _sample_batch(model, tokenizer, batch, settings, generator), strict=True)
+    return [answers[index] for index in range(len(episodes))]
+
+
+def check_hands(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: CardTask, settings: RolloutSettings
+) -> list[int]:
+    """Check before a run that its longest conversations fit into the model's context, and return the prompts' tokens.
+
+    What a failed try adds is known beforehand in the compact layout only; in the published one the first answer is
+    checked, and every later one when it comes.
+
+    Raises:
+        ValueError: If there are no hands, or one does not fit; the error names it.
+    """
+    if not task.hands:
+        raise ValueError("there are no hands to train on")
+    ids = tokenizer([hand.prompt for hand in task.hands], add_special_tokens=False)["input_ids"]
+    lengths = [len(prompt) for prompt in ids]
+    retries = settings.max_tries - 1 if PromptLayout(task.layout) is PromptLayout.compact else 0
+    before = [length + retries * (settings.max_new_tokens + 1 + length) for length in lengths]
+    _check_context(model, task.hands, before, settings.max_new_tokens)
+    return lengths
+
+
+def _check_context(model: PreTrainedModel, hands: Sequence[Hand], tokens: Sequence[int], max_new_tokens: int) -> None:
+    """Check that each hand's tokens before its last answer, and that answer, fit into the model's context."""
+    context = int(model.config.max_position_embeddings)
+    longest = max(range(len(hands)), key=lambda index: tokens[index])
+    if tokens[longest] + max_new_tokens > context:
+        hand = hands[longest]
+        raise ValueError(
+            f"hand {hand.identity} ({hand.cards}): {tokens[longest]} tokens before the answer and "
+            f"{max_new_tokens} new ones exceed the model's context of {context}"
+        )
+
+
+def _sample_batch(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    episodes: Sequence[Episode],
+    settings: RolloutSettings,
+    generator: torch.Generator,
+) -> list[SampledAnswer]:
+    """Sample token by token until every row has ended or the limit is reached."""
+    import torch
+
+    padded = tokenizer.pad({"input_ids": [episode.ids for episode in episodes]}, padding_side="left")
+    ids, mask = torch.tensor(padded["input_ids"]), torch.tensor(padded["attention_mask"])
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    cache = build_cache(model, tokens=ids.shape[1] + settings.max_new_tokens)
+    ended = torch.zeros(len(episodes), dtype=torch.bool)
+    tokens, log_probabilities = [], []
+    with torch.inference_mode():
+        for _ in range(settings.max_new_tokens):
+            logits = model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
+            _check_logits(logits, episodes)
+            distribution = (logits.float() / settings.temperature).log_softmax(-1)
+            ids = torch.multinomial(distribution.exp(), 1, generator=generator)
+            tokens.append(ids)
+            log_probabilities.append(distribution.gather(1, ids))
+            ended |= ids[:, 0] == tokenizer.eos_token_id
+            if ended.all():
+                break
+            positions = positions[:, -1:] + 1
+            mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
+    rows = zip(torch.cat(tokens, 1).tolist(), torch.cat(log_probabilities, 1).tolist(), strict=True)
+    return [_cut_at_end(row, scores, tokenizer.eos_token_id) for row, scores in rows]
+
+
+def _check_logits(logits: torch.Tensor, episodes: Sequence[Episode]) -> None:
+    """Check that every row has finite logits; rows that have ended are sampled from too, and would raise otherwise."""
+    sound = logits.isfinite().all(-1)
+    if not sound.all():
+        hand = episodes[int((~sound).nonzero()[0])].hand
+        raise RlError(f"the policy's logits are not finite while it answers hand {hand.identity} ({hand.cards})")
+
+
+def _cut_at_end(row: list[int], scores: list[float], end: int) -> SampledAnswer:
+    """Drop what was sampled after the end token."""
+    cut = end not in row
+    length = len(row) if cut else row.index(end) + 1
+    return SampledAnswer(ids=row[:length], log_probabilities=scores[:length], cut=cut)
