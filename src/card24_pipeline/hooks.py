@@ -123,7 +123,8 @@ def _describe_error(details: ErrorDetails, model: type[BaseModel]) -> str:
         return "unknown key" + (f", did you mean '{close[0]}'?" if close else "")
     if kind == "missing":
         return "missing, and it has no default"
-    got = f", got {details['input']!r}"
+    # Settings that do not go together: the message has the culprits, and the whole block would bury it.
+    got = "" if isinstance(details["input"], dict) and kind == "value_error" else f", got {details['input']!r}"
     if kind == "literal_error":
         return f"expected {details['ctx']['expected']}{got}"
     if kind in _EXPECTATIONS:
@@ -162,7 +163,8 @@ def _find_file(project: Path, scale: str, runtime: Mapping[str, Any], key: str) 
     for length in range(len(parts), 0, -1):
         for files in (passed, written):
             try:
-                return files.locate(".".join(parts[:length]))[0][0]
+                located = files.locate(".".join(parts[:length]))
             except VersioningError:
                 continue
+            return " and ".join(dict.fromkeys(file for file, _ in located))
     return written.files[0][0]

@@ -76,6 +76,17 @@ def test_base_may_come_from_a_folder(parameters):
         ("sft.schedule.learning_rate_shape", "linear", "literal_error"),
         ("scoring.confidence", 95, "less_than"),
         ("selection.split", "ood", "literal_error"),
+        ("game.rl_hands.deals_per_multiset", 0, "greater_than"),
+        ("rl.algorithm", "dpo", "literal_error"),
+        ("rl.rollouts.max_tries", 0, "greater_than"),
+        ("rl.rewards.correct", "five", "float_type"),
+        ("rl.rewards.correct", float("nan"), "finite_number"),
+        ("rl_arms.plain.roles", ["ends"], "value_error"),
+        ("rl_arms.plain.roles", [], "value_error"),
+        ("rl_arms.plain.roles", "end", "value_error"),
+        ("rl_arms.plain.roles", ["rung_0"], "value_error"),
+        ("rl_arms.plain.kl.anchor", "sft", "literal_error"),
+        ("rl_arms.anchored", None, "missing"),
         ("report.resamples", 0, "greater_than"),
         ("report", None, "missing"),
     ],
@@ -89,7 +100,21 @@ def test_wrong_values_are_refused_by_their_key(parameters, key, value, kind):
 
 
 @pytest.mark.parametrize(
-    "parent", ["", "game", "game.rules.id", "game.prompt", "sft", "sft.schedule", "scoring", "report"]
+    "parent",
+    [
+        "",
+        "game",
+        "game.rules.id",
+        "game.prompt",
+        "sft",
+        "sft.schedule",
+        "scoring",
+        "rl",
+        "rl.rewards",
+        "rl_arms",
+        "rl_arms.plain",
+        "report",
+    ],
 )
 def test_unknown_keys_are_refused_at_every_level(parameters, parent):
     key = f"{parent}.learning_rat".removeprefix(".")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from card24_pipeline.hooks import ParameterFileError, ProjectHooks
 
@@ -20,6 +20,12 @@ class SftParams(Strict):
     learning_rate: float
     steps: int = Field(gt=0)
     style: Literal["formula", "steps"] = "formula"
+
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        if self.steps > 100 and self.style == "steps":
+            raise ValueError(f"steps {self.steps} with style steps")
+        return self
 
 
 class StudyParameters(Strict):
@@ -80,6 +86,14 @@ class TestParameterCheck:
             "params.yaml (scale base): sft.learning_rate: expected a number, got 'fast'",
             "params.yaml (scale base): sfd: unknown key, did you mean 'sft'?",
         ]
+
+    def test_settings_that_do_not_go_together_are_named_without_their_whole_block(self, project: Path) -> None:
+        with pytest.raises(ParameterFileError) as caught:
+            check(project, make(steps=101, style="steps"))
+        assert str(caught.value) == "params.yaml (scale base): sft: steps 101 with style steps"
+        with pytest.raises(ParameterFileError) as caught:
+            check(project, make(steps=101, style="steps"), env="smoke")
+        assert str(caught.value).startswith("params.yaml and conf/smoke/parameters.yml (scale smoke): sft: steps 101")
 
     def test_names_the_file_where_the_key_takes_effect(self, project: Path) -> None:
         with pytest.raises(ParameterFileError, match=r"^conf/smoke/parameters.yml \(scale smoke\): sft.steps"):

@@ -10,17 +10,21 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from card24_pipeline.evaluation.settings import ScoringSettings
-from card24_pipeline.game.prompts import PromptLayout
+from card24_pipeline.game.hands import HAND_SIZE
+from card24_pipeline.game.prompts import PromptLayout, render_prompt
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.pipelines.base_model.mixture_params import MixtureParams
 from card24_pipeline.pipelines.base_model.source_params import FromScratchParams, SourceParams
 from card24_pipeline.pipelines.game.eval_hands_params import EvalHandsParams
+from card24_pipeline.pipelines.game.rl_hands_params import RlHandsParams
 from card24_pipeline.pipelines.game.sft_examples_params import SftExamplesParams
 from card24_pipeline.pipelines.game.split_params import SplitParams
 from card24_pipeline.pipelines.report.params import ReportParams
+from card24_pipeline.pipelines.rl.arm_params import ArmParams
 from card24_pipeline.pipelines.sft.selection_params import SelectionParams
 from card24_pipeline.pipelines.sft.training_params import SftParams
+from card24_pipeline.training.rl_settings import RlSettings
 
 
 class GameParameters(BaseModel):
@@ -33,6 +37,7 @@ class GameParameters(BaseModel):
     split: SplitParams
     eval_hands: EvalHandsParams
     sft_examples: SftExamplesParams
+    rl_hands: RlHandsParams
 
 
 class BaseModelParameters(BaseModel):
@@ -42,6 +47,15 @@ class BaseModelParameters(BaseModel):
 
     source: SourceParams
     mixture: MixtureParams
+
+
+class RlArmsParameters(BaseModel):
+    """The arms of reinforcement learning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plain: ArmParams
+    anchored: ArmParams
 
 
 class StudyParameters(BaseModel):
@@ -56,6 +70,8 @@ class StudyParameters(BaseModel):
     sft: SftParams
     scoring: ScoringSettings
     selection: SelectionParams
+    rl: RlSettings
+    rl_arms: RlArmsParameters
     report: ReportParams
 
     @model_validator(mode="after")
@@ -67,6 +83,7 @@ class StudyParameters(BaseModel):
             schedules["base_model.source.schedule"] = source.schedule
             if self.game.prompt.layout is not PromptLayout.compact:
                 raise ValueError("game.prompt.layout: a from_scratch base is trained on compact prompts only")
+            self._check_context(source.architecture.max_tokens)
         for name, schedule in schedules.items():
             if schedule.batch_size % schedule.micro_batch_size:
                 raise ValueError(f"{name}.batch_size: expected a multiple of micro_batch_size")
@@ -74,4 +91,28 @@ class StudyParameters(BaseModel):
             raise ValueError(
                 f"sft.checkpoint_steps: expected steps up to sft.schedule.steps ({self.sft.schedule.steps})"
             )
+        self._check_rungs()
         return self
+
+    def _check_context(self, max_tokens: int) -> None:
+        """Check that a from-scratch base, whose tokens are words, can hold the longest conversation of RL."""
+        rollouts, rules, prompt = self.rl.rollouts, self.game.rules, self.game.prompt
+        cards = ["A"] * HAND_SIZE
+        asked = render_prompt(cards, rules.id.to_rule(), rules.target, layout=prompt.layout, style=prompt.style)
+        # A failed answer that was cut is ended by one more token, and the prompt comes again.
+        needed = rollouts.max_tries * (len(asked.split()) + rollouts.max_new_tokens + 1) - 1
+        if needed > max_tokens:
+            raise ValueError(
+                f"rl.rollouts: max_tries {rollouts.max_tries} and max_new_tokens {rollouts.max_new_tokens} need up to "
+                f"{needed} tokens, but base_model.source.architecture.max_tokens is {max_tokens}"
+            )
+
+    def _check_rungs(self) -> None:
+        """Check that every rung that an arm names can be on the ladder."""
+        rungs = {f"rung_{number}" for number in range(1, self.selection.ladder_rungs + 1)}
+        for name, arm in (("plain", self.rl_arms.plain), ("anchored", self.rl_arms.anchored)):
+            for role in [] if arm.roles == "all" else arm.roles:
+                if role.startswith("rung_") and role not in rungs:
+                    raise ValueError(
+                        f"rl_arms.{name}.roles: {role}, but selection.ladder_rungs is {self.selection.ladder_rungs}"
+                    )

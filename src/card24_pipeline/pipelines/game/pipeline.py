@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from card24_pipeline.pipelines.game.deal_eval_hands import deal_eval_hands
+from card24_pipeline.pipelines.game.deal_rl_hands import deal_rl_hands
 from card24_pipeline.pipelines.game.render_sft_examples import render_sft_examples
 from card24_pipeline.pipelines.game.split_multisets import split_multisets
 
@@ -28,6 +29,12 @@ def create_pipeline() -> Pipeline:
                 inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.sft_examples"],
                 outputs="sft_examples",
                 name="render_sft_examples",
+            ),
+            Node(
+                deal_rl_hands,
+                inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.rl_hands"],
+                outputs="rl_hands",
+                name="deal_rl_hands",
             ),
         ]
     )
