@@ -10,23 +10,35 @@ import yaml
 PROJECT = Path(__file__).parents[2]
 PACKAGE = "src/card24_pipeline/"
 
-SCORING = {"score_base_model", "score_sft"}
-TRAINING = {"obtain_base_model", "train_sft"}
-DEALING = {"split_multisets", "deal_eval_hands", "render_sft_examples", "render_pretraining_examples"}
+RL = {"train_rl", "train_rl_anchored"}
+RL_SCORING = {"score_rl", "score_rl_anchored"}
+SCORING = {"score_base_model", "score_sft"} | RL_SCORING
+SUPERVISED = {"obtain_base_model", "train_sft"}
+DEALING = {"split_multisets", "deal_eval_hands", "deal_rl_hands", "render_sft_examples", "render_pretraining_examples"}
+
+# Both arms of reinforcement learning run the same functions.
+NODE_OF_ARM = {"train_rl_anchored": "train_rl", "score_rl_anchored": "score_rl"}
 
 # Every stage that reads a module matching the pattern, and no other.
 READERS = {
-    "game/solver.py": DEALING | SCORING,
+    "game/solver.py": DEALING | SCORING | RL,
     "game/solutions.py": {"render_sft_examples", "render_pretraining_examples"},
-    "game/rewards.py": set(),  # until there is RL
-    "game/answers.py": SCORING,
+    "game/rewards.py": RL,
+    "game/answers.py": SCORING | RL,
     "evaluation/scoring.py": SCORING,
-    "evaluation/divergence.py": {"score_sft"},
-    "training/*": TRAINING,
-    "reporting/*": {"report_sft"},
+    "evaluation/divergence.py": {"score_sft"} | RL_SCORING,
+    "training/*": SUPERVISED | RL,
+    "training/language_modelling.py": SUPERVISED,
+    "training/ppo.py": RL,
+    "training/group_relative.py": RL,
+    "reporting/*": {"report_sft", "report_rl"},
+    "pipelines/game/rl_hands_params.py": {"deal_rl_hands"},
     "pipelines/sft/score_sft.py": {"score_sft"},
     "pipelines/sft/train_sft.py": {"train_sft"},
     "pipelines/sft/selection_params.py": {"select_checkpoints"},
+    "pipelines/rl/train_rl.py": RL,
+    "pipelines/rl/score_rl.py": RL_SCORING,
+    "pipelines/rl/arm_params.py": RL,
     "pipelines/*/pipeline.py": set(),
     "pipelines/parameters.py": set(),
     "versioning/*": set(),
@@ -53,9 +65,10 @@ def test_only_these_stages_read_it(
 
 
 def test_each_stage_reads_its_own_node_and_no_other(modules_by_stage: dict[str, list[PurePosixPath]]) -> None:
+    assert modules_by_stage.keys() >= NODE_OF_ARM.keys()
     for stage, modules in modules_by_stage.items():
         nodes = {path.stem for path in modules if path.match("pipelines/*/*.py") and path.stem in modules_by_stage}
-        assert nodes == {stage}
+        assert nodes == {NODE_OF_ARM.get(stage, stage)}
 
 
 def _matcher(pattern: str):

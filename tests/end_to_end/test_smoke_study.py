@@ -32,6 +32,13 @@ def list_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def list_starts(clone: StudyClone, seed: int) -> dict[str, set[int]]:
+    """Return the SFT steps that each arm of reinforcement learning starts from."""
+    selected = pd.read_parquet(clone.root / f"data/07_model_output/smoke/seed_{seed}/selected_checkpoints.parquet")
+    ends = selected.loc[selected["role"] == "end", "step"]
+    return {"rl": set(map(int, selected["step"])), "rl_anchored": set(map(int, ends))}
+
+
 class TestOutputs:
     def test_first_run_runs_every_stage(self, clone: StudyClone, first_run: Reproduction) -> None:
         stages = yaml.safe_load((clone.root / clone.dvc_file).read_text(encoding="utf-8"))["stages"]
@@ -42,7 +49,7 @@ class TestOutputs:
     def test_report_tables_and_figure(self, clone: StudyClone) -> None:
         folder = clone.root / "data/08_reporting/smoke"
         tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
-        assert set(tables) == {"sft_scores", "sft_curves", "sft_contrasts"}
+        assert set(tables) == {"sft_scores", "sft_curves", "sft_contrasts", "rl_contrasts", "rl_runs"}
         assert all(len(table) > 0 for table in tables.values())
         assert set(tables["sft_scores"]["seed"]) == set(SEEDS)
         assert (folder / "sft_curves.png").read_bytes().startswith(PNG_SIGNATURE)
@@ -58,6 +65,18 @@ class TestOutputs:
             assert history["step"].is_monotonic_increasing
             assert len(history) > 0
 
+    def test_reinforcement_histories(self, clone: StudyClone) -> None:
+        updates = yaml.safe_load((clone.root / "conf/smoke/parameters.yml").read_text(encoding="utf-8"))["rl"][
+            "updates"
+        ]
+        for seed in SEEDS:
+            for arm, starts in list_starts(clone, seed).items():
+                path = clone.root / f"data/07_model_output/smoke/seed_{seed}/{arm}_history.parquet"
+                history = pd.read_parquet(path)
+                rows = [(start, update) for start in sorted(starts) for update in range(1, updates + 1)]
+                assert list(zip(history["from_step"], history["update"], strict=True)) == rows
+                assert history[["reward", "policy_loss", "gradient_norm", "flops"]].notna().all(axis=None)
+
     def test_every_checkpoint_opens(self, clone: StudyClone) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -65,6 +84,9 @@ class TestOutputs:
         models = clone.root / "data/06_models/smoke"
         folders = [path.parent for path in list_files(models) if path.name == "config.json"]
         expected = {models / "shared/base", *(models / f"seed_{s}/sft/step_{n}" for s in SEEDS for n in (2, 6, 12))}
+        for seed in SEEDS:
+            for arm, starts in list_starts(clone, seed).items():
+                expected |= {models / f"seed_{seed}/{arm}/from_step_{start}" for start in starts}
         assert set(folders) == expected
         for folder in folders:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

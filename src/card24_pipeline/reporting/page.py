@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+
+from card24_pipeline.reporting.tables import format_points, judge_sign, read_rows, to_markdown
 
 MODEL_ORGANISM = (
     "**What this model is.** The base is a small *model organism*: it was given its OOD skill in pre-training, on "
@@ -71,27 +72,19 @@ def _judge_shape(contrasts: pd.DataFrame) -> str:
     for text, key, sign in legs:
         row = by_pair[key]
         verdict = judge_sign(float(row["low"]), float(row["high"]), sign)
-        lines.append(f"- {text}: **{verdict}** ({_points(row)})")
+        lines.append(f"- {text}: **{verdict}** ({format_points(row)})")
     return "\n".join(lines)
-
-
-def judge_sign(low: float, high: float, sign: int) -> str:
-    """Return *holds* if the whole interval has the claimed sign, *does not hold* if the other, else *undecided*."""
-    near, far = (low, high) if sign > 0 else (-high, -low)
-    if near > 0:
-        return "holds"
-    return "does not hold" if far < 0 else "undecided"
 
 
 def _table_of_contrasts(contrasts: pd.DataFrame) -> str:
     """Tabulate the paired differences on OOD, pooled and seed by seed."""
     chosen = contrasts[contrasts["split"] == "ood"]
-    wide = chosen.assign(cell=[_points(row) for row in _read_rows(chosen)]).pivot(
+    wide = chosen.assign(cell=[format_points(row) for row in read_rows(chosen)]).pivot(
         index=["base_met_multiset", "scope"], columns="pair", values="cell"
     )
     wide = wide.reset_index().rename(columns={"base_met_multiset": "multisets", "scope": "seeds"})
     wide["multisets"] = wide["multisets"].map(ACQUAINTANCE)
-    return _to_markdown(wide[["multisets", "seeds", "max_ood - base", "end - max_ood", "end - base"]])
+    return to_markdown(wide[["multisets", "seeds", "max_ood - base", "end - max_ood", "end - base"]])
 
 
 ACQUAINTANCE = {"all": "all", "met": "met by the base", "never_met": "never met by the base"}
@@ -101,18 +94,18 @@ def _table_of_curves(curves: pd.DataFrame) -> str:
     """Tabulate the pooled curves, one row per step."""
     chosen = curves[curves["base_met_multiset"] == "all"]
     cells = [
-        f"{100 * row['pass_at_1']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})" for row in _read_rows(chosen)
+        f"{100 * row['pass_at_1']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})" for row in read_rows(chosen)
     ]
     wide = chosen.assign(cell=cells).pivot(index="step", columns="split", values="cell").reset_index()
-    return "Percent.\n\n" + _to_markdown(wide)
+    return "Percent.\n\n" + to_markdown(wide)
 
 
 def _table_of_seeds(scores: pd.DataFrame, selected: pd.DataFrame) -> str:
     """Tabulate each seed's selected checkpoints."""
-    whole = _read_rows(scores[scores["base_met_multiset"] == "all"])
+    whole = read_rows(scores[scores["base_met_multiset"] == "all"])
     by_key = {(row["seed"], row["step"], row["split"]): row for row in whole}
     rows = []
-    for chosen in _read_rows(selected):
+    for chosen in read_rows(selected):
         seed, step = chosen["seed"], chosen["step"]
         passes = {
             split: f"{100 * by_key[seed, step, split]['pass_at_1']:.1f}" for split in ("id_seen", "id_heldout", "ood")
@@ -125,22 +118,4 @@ def _table_of_seeds(scores: pd.DataFrame, selected: pd.DataFrame) -> str:
                 "KL from base (nats/token)": f"{ood['forward_kl_nats']:.3f}",
             }
         )
-    return _to_markdown(pd.DataFrame(rows))
-
-
-def _read_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Read a frame as a list of plain rows."""
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-
-
-def _points(row: Mapping[str, Any]) -> str:
-    """Write a difference of shares in percentage points."""
-    estimate, low, high = (100 * float(row[name]) for name in ("difference", "low", "high"))
-    return f"{estimate:+.1f} ({low:+.1f} to {high:+.1f}) points"
-
-
-def _to_markdown(table: pd.DataFrame) -> str:
-    """Write a frame as a Markdown table."""
-    lines = [list(map(str, table.columns)), ["---"] * len(table.columns)]
-    lines += [list(map(str, row)) for row in table.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return to_markdown(pd.DataFrame(rows))

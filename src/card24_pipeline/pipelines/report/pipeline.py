@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from card24_pipeline.pipelines.report.report_rl import report_rl
 from card24_pipeline.pipelines.report.report_sft import report_sft
 
 
@@ -23,6 +24,23 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["sft_scores_table", "sft_curves", "sft_contrasts", "sft_figure", "study_report"],
                 name="report_sft",
+            ),
+            Node(
+                report_rl,
+                inputs=[
+                    "sft_hand_scores@all_seeds",
+                    "selected_checkpoints@all_seeds",
+                    "rl_scores@all_seeds",
+                    "rl_hand_scores@all_seeds",
+                    "rl_history@all_seeds",
+                    "rl_anchored_scores@all_seeds",
+                    "rl_anchored_hand_scores@all_seeds",
+                    "rl_anchored_history@all_seeds",
+                    "params:seeds",
+                    "params:report",
+                ],
+                outputs=["rl_contrasts", "rl_runs", "rl_figure", "rl_training_figure", "rl_report"],
+                name="report_rl",
             ),
         ]
     )

@@ -1,0 +1,248 @@
+"""What reinforcement learning (RL) changed: paired contrasts of pass@1, with intervals over multisets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from card24_pipeline.evaluation.statistics import Interval, bootstrap_over_multisets
+
+BEFORE = "before"
+PLAIN, ANCHORED = ARMS = ("plain", "anchored")
+IDENTITY = ["seed", "split", "base_met_multiset", "hand", "multiset"]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A weighted sum of pass@1 over models.
+
+    Attributes:
+        name: How tables call it.
+        weights: Weight of each model, which is named by its arm (``"before"`` for the SFT checkpoint itself) and
+            by the role of the SFT checkpoint.
+    """
+
+    name: str
+    weights: Mapping[tuple[str, str], int]
+
+    @property
+    def runs(self) -> set[tuple[str, str]]:
+        """The RL runs that it rests on, by arm and role."""
+        return {model for model in self.weights if model[0] != BEFORE}
+
+
+def contrast_gain(arm: str, role: str) -> Contrast:
+    """What RL added to the checkpoint that it started from."""
+    return Contrast(f"{arm}: after - before from {role}", {(arm, role): 1, (BEFORE, role): -1})
+
+
+def contrast_gains(arm: str, left: str, right: str) -> Contrast:
+    """By how much RL from one checkpoint gained more than RL from another."""
+    weights = {(arm, left): 1, (BEFORE, left): -1, (arm, right): -1, (BEFORE, right): 1}
+    return Contrast(f"{arm}: gain from {left} - gain from {right}", weights)
+
+
+def contrast_after(arm: str, left: str, right: str) -> Contrast:
+    """By how much one start is ahead of another after RL."""
+    return Contrast(f"{arm}: after from {left} - after from {right}", {(arm, left): 1, (arm, right): -1})
+
+
+def contrast_arms(role: str) -> Contrast:
+    """By how much the anchored arm ends above the plain one from the same start."""
+    return Contrast(f"anchored - plain: after from {role}", {(ANCHORED, role): 1, (PLAIN, role): -1})
+
+
+def list_contrasts(roles: Iterable[str]) -> list[Contrast]:
+    """List every contrast of the report, for the roles of SFT checkpoints that there are."""
+    ordered = sort_roles(roles)
+    rungs = [role for role in ordered if role.startswith("rung")]
+    contrasts = [Contrast("before: end - max_ood", {(BEFORE, "end"): 1, (BEFORE, "max_ood"): -1})]
+    for arm in ARMS:
+        contrasts += [contrast_gain(arm, role) for role in ordered]
+        contrasts.append(
+            Contrast(f"{arm}: after from end - before max_ood", {(arm, "end"): 1, (BEFORE, "max_ood"): -1})
+        )
+        contrasts += [contrast_gains(arm, role, "end") for role in ordered if role != "end"]
+        contrasts += [contrast_after(arm, role, "end") for role in ordered if role != "end"]
+        contrasts += [contrast_after(arm, "max_ood", rung) for rung in rungs]
+    return contrasts + [contrast_arms(role) for role in ordered]
+
+
+def sort_roles(roles: Iterable[str]) -> list[str]:
+    """Sort roles down the ladder: MaxOOD, the rungs, End."""
+    ends = {"max_ood": (0, 0), "end": (2, 0)}
+    return sorted(set(roles), key=lambda role: ends.get(role) or (1, int(role.rpartition("_")[2])))
+
+
+def name_restored_share(arm: str) -> str:
+    """Name the row of the share of the SFT loss that RL from End restores."""
+    return f"{arm}: restored share of the loss, from end"
+
+
+def lay_out_models(
+    sft_hands: pd.DataFrame, selected: pd.DataFrame, rl_hands: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Lay the hands out with one row per seed and hand, and one 0/1 column per model.
+
+    Args:
+        sft_hands: Graded hands of every seed and SFT step.
+        selected: Columns ``seed``, ``role``, ``step``; two roles may share a step.
+        rl_hands: Graded hands after RL by arm, with ``from_step`` in place of ``step``.
+
+    Returns:
+        ``IDENTITY`` as index, and a float column for each (arm, role); a model that a seed lacks is NaN there.
+
+    Raises:
+        ValueError: If a model of a seed was scored on some of that seed's hands only: nothing would be paired.
+    """
+    frames = {BEFORE: sft_hands} | {arm: hands.rename(columns={"from_step": "step"}) for arm, hands in rl_hands.items()}
+    parts = [
+        hands[[*IDENTITY, "step", "passed"]].merge(selected[["seed", "role", "step"]], on=["seed", "step"])
+        for hands in frames.values()
+        if len(hands)
+    ]
+    arms = [arm for arm, hands in frames.items() if len(hands)]
+    long = pd.concat([part.assign(arm=arm) for arm, part in zip(arms, parts, strict=True)])
+    wide = long.astype({"passed": np.float64}).pivot(index=IDENTITY, columns=["arm", "role"], values="passed")
+    scored = wide.notna().groupby("seed").mean()
+    for model in scored.columns:
+        for seed, share in scored[model].items():
+            if share not in (0, 1):
+                raise ValueError(f"seed {seed}: '{' '.join(model)}' was scored on {share:.0%} of the hands of others")
+    return wide
+
+
+class RlContrastBuilder:
+    """Turns graded hands before and after RL into contrasts; holds the bootstrap's settings."""
+
+    def __init__(self, *, resamples: int, confidence: float, seed: int) -> None:
+        """Set the number of bootstrap draws, the two-sided level and the seed of the draws."""
+        self._bootstrap = partial(bootstrap_over_multisets, resamples=resamples, confidence=confidence, seed=seed)
+        self._bootstrap_share = partial(bootstrap_share, resamples=resamples, confidence=confidence, seed=seed)
+
+    def contrast_models(
+        self, sft_hands: pd.DataFrame, selected: pd.DataFrame, rl_hands: Mapping[str, pd.DataFrame]
+    ) -> pd.DataFrame:
+        """Take every contrast of ``list_contrasts`` whose models there are, hand by hand within a seed.
+
+        Args:
+            sft_hands: Graded hands of every seed and SFT step.
+            selected: Columns ``seed``, ``role``, ``step``.
+            rl_hands: Graded hands after RL by arm, with ``from_step`` in place of ``step``.
+
+        Returns:
+            For each split, acquaintance, contrast and scope ("all seeds" or "seed n"): ``difference`` of pass@1
+            with ``low`` and ``high``, ``multisets``, and the number of ``seeds`` that have all models of the
+            contrast. In the rows "…: restored share of the loss, from end" the three figures are shares (1 is the
+            whole loss) and not differences; they are NaN where no loss is beyond doubt, see ``bootstrap_share``.
+        """
+        models = lay_out_models(sft_hands, selected, rl_hands)
+        taken = {
+            contrast.name: sum(weight * models[model] for model, weight in contrast.weights.items())
+            for contrast in list_contrasts(selected["role"])
+            if set(contrast.weights) <= set(models.columns)
+        }
+        table = pd.DataFrame(taken).reset_index()
+        rows = []
+        for where, hands in _each_scope(table):
+            for names, paired in _each_set_of_seeds(hands, list(taken)):
+                facts = {"multisets": paired["multiset"].nunique(), "seeds": paired["seed"].nunique()}
+                found = dict(zip(names, self._bootstrap(paired, names), strict=True)) | self._restore(paired, names)
+                rows += [{**where, "contrast": name, **_flatten(found[name]), **facts} for name in found]
+        return pd.DataFrame(rows)
+
+    def _restore(self, hands: pd.DataFrame, names: list[str]) -> dict[str, Interval]:
+        """Return the restored share of each arm among the named contrasts that has run from End."""
+        arms = [arm for arm in ARMS if contrast_gain(arm, "end").name in names]
+        loss = "before: end - max_ood"
+        return {
+            name_restored_share(arm): self._bootstrap_share(hands, contrast_gain(arm, "end").name, loss) for arm in arms
+        }
+
+    def trace_gains(self, sft_hands: pd.DataFrame, rl_hands: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        """Pair hands before and after RL, by the SFT step that RL started from and over the seeds that did so.
+
+        Args:
+            sft_hands: Graded hands of every seed and SFT step.
+            rl_hands: Graded hands after RL by arm, with ``from_step`` in place of ``step``.
+
+        Returns:
+            Columns ``arm``, ``split``, ``from_step``, pass@1 ``before`` and ``after``, their ``difference`` with
+            ``low`` and ``high``, and ``seeds``.
+        """
+        before = sft_hands[[*IDENTITY, "step", "passed"]].rename(columns={"step": "from_step", "passed": "before"})
+        rows = []
+        for arm, hands in rl_hands.items():
+            after = hands[[*IDENTITY, "from_step", "passed"]].rename(columns={"passed": "after"})
+            paired = before.merge(after, on=[*IDENTITY, "from_step"]) if len(after) else after
+            for (split, step), group in paired.groupby(["split", "from_step"]):
+                table = group.astype({"before": np.float64, "after": np.float64})
+                (interval,) = self._bootstrap(table.assign(gain=table["after"] - table["before"]), ["gain"])
+                rows.append(
+                    {"arm": arm, "split": split, "from_step": step, "before": table["before"].mean()}
+                    | {"after": table["after"].mean(), **_flatten(interval), "seeds": table["seed"].nunique()}
+                )
+        columns = ["arm", "split", "from_step", "before", "after", "difference", "low", "high", "seeds"]
+        return pd.DataFrame(rows, columns=columns)
+
+
+def bootstrap_share(
+    hands: pd.DataFrame, gain: str, change: str, *, resamples: int, confidence: float, seed: int
+) -> Interval:
+    """Return mean ``gain`` as a share of the loss, −(mean ``change``), when whole multisets are drawn.
+
+    Ratio of means in every draw, with a percentile interval; the draws are those of ``bootstrap_over_multisets``.
+
+    Args:
+        hands: One row per hand with a column ``multiset`` and the columns ``gain`` and ``change``.
+        gain: Column of what was won back, hand by hand.
+        change: Column of the change that is to be made good.
+        resamples: Bootstrap draws.
+        confidence: Two-sided level, such as 0.95.
+        seed: Seed of the draws.
+
+    Returns:
+        Shares, 1 being the whole loss; NaN throughout unless the loss's own interval lies above 0, for a share of a
+        loss that may be none says nothing.
+    """
+    grouped = hands.groupby("multiset", sort=True)[[gain, change]].sum().to_numpy(dtype=np.float64)
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(len(grouped), np.full(len(grouped), 1 / len(grouped)), size=resamples)
+    gains, losses = (weights @ grouped).T * [[1], [-1]]
+    tail = (1 - confidence) / 2
+    if np.quantile(losses, tail) <= 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    total_gain, total_change = grouped.sum(axis=0)
+    # The few draws without a loss, in the tail, count as a share beyond all bounds with the sign of the gain.
+    low, high = np.quantile(gains / np.maximum(losses, 1e-9), [tail, 1 - tail])
+    return Interval(float(-total_gain / total_change), float(low), float(high))
+
+
+def _each_scope(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield every split, acquaintance and scope, with its hands."""
+    for split in sorted(table["split"].unique()):
+        for met, wanted in (("all", (True, False)), ("met", (True,)), ("never_met", (False,))):
+            group = table[(table["split"] == split) & table["base_met_multiset"].isin(wanted)]
+            scopes = {"all seeds": group} | {f"seed {seed}": part for seed, part in group.groupby("seed")}
+            for scope, part in scopes.items():
+                if len(part):
+                    yield {"split": split, "base_met_multiset": met, "scope": scope}, part
+
+
+def _each_set_of_seeds(hands: pd.DataFrame, names: list[str]) -> Iterator[tuple[list[str], pd.DataFrame]]:
+    """Yield the contrasts that the same seeds have, with those seeds' hands: contrasts share draws so."""
+    by_seeds: dict[tuple[Any, ...], list[str]] = {}
+    for name in names:
+        by_seeds.setdefault(tuple(hands.loc[hands[name].notna(), "seed"].unique()), []).append(name)
+    for seeds, shared in by_seeds.items():
+        if seeds:
+            yield shared, hands[hands["seed"].isin(seeds)]
+
+
+def _flatten(interval: Interval) -> dict[str, float]:
+    return {"difference": interval.estimate, "low": interval.low, "high": interval.high}
