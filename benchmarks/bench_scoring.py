@@ -38,7 +38,7 @@ def measure() -> dict[str, float | str]:
     game = study.game
     dealt = deal_eval_hands(split_multisets(game.rules, game.split), game.rules, game.prompt, game.eval_hands)
     hands = dealt.sample(HANDS, random_state=0).reset_index(drop=True)
-    name, model, tokenizer = _find_model(study, dealt)
+    name, model, tokenizer = find_model(study, dealt)
 
     def score(chosen: pd.DataFrame, batch_size: int) -> tuple[float, pd.DataFrame]:
         settings: ScoringSettings = study.scoring.model_copy(update={"batch_size": batch_size})
@@ -65,7 +65,7 @@ def measure() -> dict[str, float | str]:
     }
 
 
-def _find_model(study: StudyParameters, dealt: pd.DataFrame) -> tuple[str, Any, Any]:
+def find_model(study: StudyParameters, dealt: pd.DataFrame) -> tuple[str, Any, Any]:
     models = PROJECT / "data/06_models/base"
     tuned = sorted(models.glob("seed_*/sft/step_*"), key=_read_step)
     for folder in [*tuned[-1:], models / "shared/base"]:
