@@ -422,7 +422,7 @@ class TestFiguresThatAreNotFinite:
             train(make_task(judge_by(decide)), updates=6)
         hand = judged[26]
         assert f"update 4: the advantage of hand {hand.identity} ({hand.cards}) is nan" in str(caught.value)
-        assert str(caught.value).endswith(f"; the last good state is {state / 'after_2'}")
+        assert str(caught.value).endswith(f"; the last good state is {state}")
         assert len(json.loads((state / "history.json").read_text())) == 2
 
     def test_a_value_names_its_hand(self, make_trainer, tokenizer, first_hand):
