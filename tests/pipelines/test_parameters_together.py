@@ -25,6 +25,16 @@ PARAMETERS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_tex
         (("rl", "rollouts", "max_new_tokens"), 51, r"rl\.rollouts: .* need up to 65 tokens"),
         (("rl", "rollouts", "hands_per_update"), 100, r"hands_per_update 100 is no multiple of minibatch_size 64"),
         (("rl_arms", "plain", "kl", "coefficient"), 0.1, r"anchor 'none' with coefficient 0\.1"),
+        (
+            ("rl_arms", "plain", "kl"),
+            {"anchor": "max_ood", "coefficient": 0.1},
+            r"rl_arms\.plain\.kl\.anchor: expected none, .* got max_ood",
+        ),
+        (
+            ("rl_arms", "anchored", "kl"),
+            {"anchor": "none", "coefficient": 0.0},
+            r"rl_arms\.anchored\.kl\.anchor: expected start, max_ood or base, got none",
+        ),
         (("rl_arms", "anchored", "roles"), ["rung_3"], r"rl_arms\.anchored\.roles: rung_3, but .*ladder_rungs is 2"),
     ],
 )

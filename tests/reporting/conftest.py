@@ -152,6 +152,8 @@ def make_history(rl_hands):
                     "entropy_nats": [1 / number for number in numbers],
                     "kl_start_nats": [number / 1000 for number in numbers],
                     "kl_anchor_nats": float("nan"),
+                    "explained_variance": [number / 1000 for number in numbers],
+                    "clip_fraction": 0.25,
                     "hands": [hands * number for number in numbers],
                 }
             )

@@ -1,11 +1,10 @@
 import math
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from card24_pipeline.evaluation.statistics import bootstrap_over_multisets
-from card24_pipeline.reporting.rl_contrasts import bootstrap_share, list_contrasts, sort_roles
+from card24_pipeline.reporting.rl_contrasts import ARMS, list_contrasts, sort_roles
+from card24_pipeline.reporting.rl_shares import list_shares
 
 
 def read(contrasts, name, *, split="ood", met="all", scope="all seeds"):
@@ -39,8 +38,10 @@ class TestContrastModels:
             chosen = contrasts[contrasts["scope"] == scope].query("split == 'ood' and base_met_multiset == 'all'")
             assert set(chosen["multisets"]) == {4}
             assert set(chosen["seeds"]) == {seeds}
-            assert chosen.set_index("contrast")["difference"].to_dict() == {
-                "before: end - max_ood": -1.0,
+            differences = chosen[~chosen["contrast"].isin(list_shares(ARMS))]
+            assert differences.set_index("contrast")["difference"].to_dict() == {
+                "before: max_ood - end": 1.0,
+                "before: rung_1 - end": 0.75,
                 "plain: after - before from max_ood": -0.25,
                 "plain: after - before from rung_1": 0.0,
                 "plain: after - before from end": 0.5,
@@ -53,8 +54,6 @@ class TestContrastModels:
                 "anchored: after - before from end": 0.75,
                 "anchored: after from end - before max_ood": -0.25,
                 "anchored - plain: after from end": 0.25,
-                "plain: restored share of the loss, from end": 0.5,
-                "anchored: restored share of the loss, from end": 0.75,
             }
 
     def test_every_group_has_every_contrast(self, contrasts):
@@ -83,8 +82,8 @@ class TestContrastModels:
         assert (pooled["low"], pooled["high"]) == (single["low"], single["high"])
 
     def test_what_all_hands_share_has_no_width(self, contrasts):
-        row = read(contrasts, "before: end - max_ood")
-        assert row["low"] == row["high"] == -1.0
+        row = read(contrasts, "before: max_ood - end")
+        assert row["low"] == row["high"] == 1.0
 
     def test_seeds_are_averaged(self, rl_builder, ladder_hands, ladder, rl_hands):
         plain = rl_hands["plain"]
@@ -99,8 +98,8 @@ class TestContrastModels:
         own = ladder.copy()
         own.loc[(own["seed"] == 1) & (own["role"] == "max_ood"), "step"] = 20
         found = rl_builder.contrast_models(ladder_hands, own, rl_hands)
-        for scope, change in (("seed 0", -1.0), ("seed 1", -0.75), ("all seeds", -0.875)):
-            assert read(found, "before: end - max_ood", scope=scope)["difference"] == change
+        for scope, loss in (("seed 0", 1.0), ("seed 1", 0.75), ("all seeds", 0.875)):
+            assert read(found, "before: max_ood - end", scope=scope)["difference"] == loss
 
     def test_order_of_rows_does_not_matter(self, contrasts, rl_builder, ladder_hands, ladder, rl_hands):
         shuffled = {arm: hands.sample(frac=1, random_state=0) for arm, hands in rl_hands.items()}
@@ -118,7 +117,7 @@ class TestContrastModels:
         found = rl_builder.contrast_models(ladder_hands, same, rl_hands)
         assert read(found, "plain: gain from max_ood - gain from end")["difference"] == 0.0
         assert read(found, "anchored - plain: after from max_ood")["difference"] == 0.25
-        assert math.isnan(read(found, "plain: restored share of the loss, from end")["difference"])
+        assert math.isnan(read(found, "plain: gain from end as a share of the loss from max_ood to end")["difference"])
 
     def test_no_anchored_run_at_all(self, rl_builder, ladder_hands, ladder, rl_hands):
         found = rl_builder.contrast_models(
@@ -131,6 +130,60 @@ class TestContrastModels:
         rl_hands["plain"] = rl_hands["plain"].query("seed != 1 or from_step != 40 or split != 'ood' or hand > 1")
         with pytest.raises(ValueError, match="seed 1: 'plain end' was scored on 92% of the hands of others"):
             rl_builder.contrast_models(ladder_hands, ladder, rl_hands)
+
+
+class TestShares:
+    gain = "gain from end as a share of the loss from max_ood to end"
+
+    def find_overlaps(self, contrasts, arm, **where):
+        return {
+            group: (row["difference"], row["hands"])
+            for group in ("max_ood only", "neither", "both", "end only")
+            for row in [
+                read(contrasts, f"{arm}: share solved after from end, of hands solved by {group} before", **where)
+            ]
+        }
+
+    def test_gain_as_a_share_of_the_loss(self, contrasts):
+        assert read(contrasts, f"plain: {self.gain}")["difference"] == 0.5
+        assert read(contrasts, f"anchored: {self.gain}")["difference"] == 0.75
+
+    def test_it_rests_on_the_seeds_that_have_the_run(self, rl_builder, ladder_hands, ladder, rl_hands):
+        # Seed 1 lost half as much; were its loss counted without its gain, the share would be 0.75 / 1.5.
+        ladder_hands.loc[
+            (ladder_hands["seed"] == 1) & (ladder_hands["step"] == 10) & (ladder_hands["hand"] > 3), "passed"
+        ] = False
+        rl_hands["anchored"] = rl_hands["anchored"].query("seed == 0")
+        found = rl_builder.contrast_models(ladder_hands, ladder, rl_hands)
+        row = read(found, f"anchored: {self.gain}")
+        assert (row["difference"], row["seeds"]) == (0.75, 1)
+        assert read(found, f"plain: {self.gain}")["difference"] == pytest.approx(1.0 / 1.5)
+        assert not ((found["scope"] == "seed 1") & found["contrast"].str.startswith("anchored")).any()
+        assert self.find_overlaps(found, "anchored")["max_ood only"] == (0.75, 8)
+
+    def test_overlaps_are_those_worked_out_by_hand(self, rl_builder, ladder_hands, ladder, rl_hands):
+        def solve(table, step, hands):
+            column = "step" if "step" in table else "from_step"
+            ood = (table["split"] == "ood") & (table[column] == step)
+            table.loc[ood, "passed"] = table.loc[ood, "hand"].isin(hands)
+
+        solve(ladder_hands, 10, [0, 1, 2, 3, 4])
+        solve(ladder_hands, 40, [3, 4, 5])
+        solve(rl_hands["plain"], 40, [0, 3, 5, 6])
+        found = rl_builder.contrast_models(ladder_hands, ladder, rl_hands)
+        one_seed = {"max_ood only": (1 / 3, 3), "neither": (1 / 2, 2), "both": (1 / 2, 2), "end only": (1.0, 1)}
+        assert self.find_overlaps(found, "plain", scope="seed 0") == one_seed
+        pooled = self.find_overlaps(found, "plain")
+        assert pooled == {group: (share, 2 * hands) for group, (share, hands) in one_seed.items()}
+        # A net gain of one hand out of a loss of two, though only one of the three lost hands is solved again.
+        assert read(found, "plain: after - before from end")["difference"] == 1 / 8
+        assert read(found, "before: max_ood - end")["difference"] == 2 / 8
+
+    def test_hands_that_there_are_none_of_have_no_share(self, contrasts):
+        shares = self.find_overlaps(contrasts, "plain")
+        assert shares["max_ood only"] == (0.5, 16)
+        assert math.isnan(shares["both"][0])
+        assert shares["both"][1] == 0
 
 
 class TestTraceGains:
@@ -148,37 +201,3 @@ class TestTraceGains:
         (row,) = gains.query("split == 'ood' and arm == 'plain' and from_step == 40").to_dict("records")
         contrast = read(contrasts, "plain: after - before from end")
         assert (row["low"], row["high"]) == (contrast["low"], contrast["high"])
-
-
-class TestBootstrapShare:
-    settings = {"resamples": 500, "confidence": 0.9, "seed": 3}  # noqa: RUF012
-
-    @pytest.fixture
-    def hands(self):
-        generator = np.random.default_rng(0)
-        return pd.DataFrame(
-            {
-                "multiset": np.repeat([f"m{number:02}" for number in range(20)], 3),
-                "gain": generator.random(60) < 0.4,
-                "change": -(generator.random(60) < 0.7).astype(float),
-            }
-        ).astype({"gain": float})
-
-    def test_interval_is_of_the_ratio_in_every_draw(self, hands):
-        share = bootstrap_share(hands, "gain", "change", **self.settings)
-        groups = [group for _, group in hands.groupby("multiset")]
-        draws = np.random.default_rng(3).multinomial(20, [1 / 20] * 20, size=500)
-        ratios = []
-        for counts in draws:
-            drawn = pd.concat([group for group, count in zip(groups, counts, strict=True) for _ in range(count)])
-            ratios.append(-drawn["gain"].mean() / drawn["change"].mean())
-        assert share.estimate == pytest.approx(-hands["gain"].mean() / hands["change"].mean())
-        assert [share.low, share.high] == pytest.approx(np.quantile(ratios, [0.05, 0.95]))
-
-    def test_a_loss_in_doubt_has_no_share(self, hands):
-        hands["change"] = [-1.0, 1.0] * 30
-        assert math.isnan(bootstrap_share(hands, "gain", "change", **self.settings).estimate)
-
-    def test_a_rise_is_no_loss(self, hands):
-        hands["change"] = 1.0
-        assert math.isnan(bootstrap_share(hands, "gain", "change", **self.settings).low)

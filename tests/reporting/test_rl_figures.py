@@ -2,15 +2,17 @@ import io
 
 import pytest
 
-from card24_pipeline.reporting.rl_figures import ARM_STYLES, TRAINING_PANELS, draw_rl_gains, draw_rl_training
+from card24_pipeline.reporting.rl_figures import TRAINING_PANELS, draw_rl_gains, draw_rl_training
 from card24_pipeline.reporting.rl_runs import average_passes
+
+LABELS = ("after RL, no KL penalty", "after RL, KL held to the base")
 
 
 @pytest.fixture
 def draw(rl_builder, ladder_hands, rl_hands, runs):
     def run():
         gains = rl_builder.trace_gains(ladder_hands, rl_hands)
-        return draw_rl_gains(average_passes(ladder_hands, "step"), gains, runs)
+        return draw_rl_gains(average_passes(ladder_hands, "step"), gains, runs, anchor="the base")
 
     return run
 
@@ -32,7 +34,7 @@ class TestGains:
         ood = draw().axes[0]
         (before,) = [line for line in ood.lines if line.get_label() == "before RL (SFT)"]
         assert before.get_ydata().tolist() == [1.0, 0.75, 0.0]
-        plain, anchored = (find(ood, ARM_STYLES[arm][0]) for arm in ("plain", "anchored"))
+        plain, anchored = (find(ood, label) for label in LABELS)
         assert plain.get_ydata().tolist() == [0.75, 0.75, 0.5]
         assert anchored.get_ydata().tolist() == [0.75]
         assert plain.get_marker() != anchored.get_marker()
@@ -49,7 +51,7 @@ class TestGains:
         figure = draw()
         (legend,) = figure.legends
         texts = [text.get_text() for text in legend.get_texts()]
-        assert texts == ["before RL (SFT)", *(style[0] for style in ARM_STYLES.values())]
+        assert texts == ["before RL (SFT)", *LABELS]
         figure.draw_without_rendering()
         lowest = min(axes.get_tightbbox().y0 for axes in figure.axes)
         assert legend.get_window_extent().y1 <= lowest
@@ -58,7 +60,9 @@ class TestGains:
         rl_hands["anchored"] = rl_hands["anchored"].iloc[:0]
         ladder_hands["passed"] = rl_hands["plain"]["passed"] = False
         gains = rl_builder.trace_gains(ladder_hands, rl_hands)
-        figure = draw_rl_gains(average_passes(ladder_hands, "step"), gains, runs[runs["arm"] == "plain"])
+        figure = draw_rl_gains(
+            average_passes(ladder_hands, "step"), gains, runs[runs["arm"] == "plain"], anchor="MaxOOD"
+        )
         assert len(figure.axes) == 3
         assert len(figure.legends[0].get_texts()) == 2
 
@@ -73,7 +77,7 @@ class TestGains:
 
 class TestTraining:
     def test_a_panel_for_each_figure_and_a_line_for_each_seed_and_start(self, ladder, make_history):
-        figure = draw_rl_training(make_history(updates=3), ladder)
+        figure = draw_rl_training(make_history(updates=3), ladder, anchor="MaxOOD")
         assert [axes.get_title() for axes in figure.axes] == list(TRAINING_PANELS.values())
         for axes in figure.axes:
             assert len(axes.lines) == 2 * (3 + 1)
@@ -81,13 +85,13 @@ class TestTraining:
         assert figure.axes[0].lines[0].get_ydata().tolist() == [0.125, 0.25, 0.375]
 
     def test_legend_tells_roles_by_colour_and_arms_by_dash(self, ladder, make_history):
-        (legend,) = draw_rl_training(make_history(updates=2), ladder).legends
+        (legend,) = draw_rl_training(make_history(updates=2), ladder, anchor="the base").legends
         assert [text.get_text() for text in legend.get_texts()] == [
             "from MaxOOD",
             "from rung 1",
             "from End",
             "no KL penalty",
-            "KL held to MaxOOD",
+            "KL held to the base",
         ]
         roles = legend.get_lines()[:3]
         assert len({line.get_color() for line in roles}) == 3
@@ -95,6 +99,6 @@ class TestTraining:
     def test_one_start_one_arm(self, ladder, make_history):
         history = make_history(updates=2)
         history = {"plain": history["plain"].query("from_step == 40"), "anchored": history["anchored"].iloc[:0]}
-        figure = draw_rl_training(history, ladder)
+        figure = draw_rl_training(history, ladder, anchor="MaxOOD")
         assert len(figure.axes[0].lines) == 2
         assert len(figure.legends[0].get_texts()) == 2

@@ -23,6 +23,8 @@ def test_row_tells_how_the_run_went(runs):
     assert (row["entropy_first_nats"], row["entropy_last_nats"]) == (1.0, 1 / 60)
     assert row["kl_start_nats"] == 0.06
     assert row["kl_base_nats"] == 0.0625
+    assert row["explained_variance"] == pytest.approx(0.0555)
+    assert row["clip_fraction"] == 0.25
     passes = {name: row[name] for name in row if name.endswith(("_before", "_after"))}
     assert passes == {
         "ood_before": 0.0,

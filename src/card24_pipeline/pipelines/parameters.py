@@ -91,6 +91,7 @@ class StudyParameters(BaseModel):
             raise ValueError(
                 f"sft.checkpoint_steps: expected steps up to sft.schedule.steps ({self.sft.schedule.steps})"
             )
+        self._check_arms()
         self._check_rungs()
         return self
 
@@ -106,6 +107,16 @@ class StudyParameters(BaseModel):
                 f"rl.rollouts: max_tries {rollouts.max_tries} and max_new_tokens {rollouts.max_new_tokens} need up to "
                 f"{needed} tokens, but base_model.source.architecture.max_tokens is {max_tokens}"
             )
+
+    def _check_arms(self) -> None:
+        """Check that each arm is what the report takes it for."""
+        anchor = self.rl_arms.plain.kl.anchor
+        if anchor != "none":
+            raise ValueError(
+                f"rl_arms.plain.kl.anchor: expected none, for this arm is RL without an anchor, got {anchor}"
+            )
+        if self.rl_arms.anchored.kl.anchor == "none":
+            raise ValueError("rl_arms.anchored.kl.anchor: expected start, max_ood or base, got none")
 
     def _check_rungs(self) -> None:
         """Check that every rung that an arm names can be on the ladder."""

@@ -11,6 +11,14 @@ import numpy as np
 import pandas as pd
 
 from card24_pipeline.evaluation.statistics import Interval, bootstrap_over_multisets
+from card24_pipeline.reporting.rl_shares import (
+    OVERLAPS,
+    bootstrap_overlap,
+    bootstrap_share,
+    mark_overlaps,
+    name_gain_share,
+    name_overlap,
+)
 
 BEFORE = "before"
 PLAIN, ANCHORED = ARMS = ("plain", "anchored")
@@ -36,6 +44,11 @@ class Contrast:
         return {model for model in self.weights if model[0] != BEFORE}
 
 
+def contrast_before(left: str, right: str) -> Contrast:
+    """By how much one start is ahead of another before RL."""
+    return Contrast(f"before: {left} - {right}", {(BEFORE, left): 1, (BEFORE, right): -1})
+
+
 def contrast_gain(arm: str, role: str) -> Contrast:
     """What RL added to the checkpoint that it started from."""
     return Contrast(f"{arm}: after - before from {role}", {(arm, role): 1, (BEFORE, role): -1})
@@ -52,6 +65,11 @@ def contrast_after(arm: str, left: str, right: str) -> Contrast:
     return Contrast(f"{arm}: after from {left} - after from {right}", {(arm, left): 1, (arm, right): -1})
 
 
+def contrast_keeping(arm: str) -> Contrast:
+    """By how much RL from End is ahead of MaxOOD as it was before RL."""
+    return Contrast(f"{arm}: after from end - before max_ood", {(arm, "end"): 1, (BEFORE, "max_ood"): -1})
+
+
 def contrast_arms(role: str) -> Contrast:
     """By how much the anchored arm ends above the plain one from the same start."""
     return Contrast(f"anchored - plain: after from {role}", {(ANCHORED, role): 1, (PLAIN, role): -1})
@@ -61,12 +79,10 @@ def list_contrasts(roles: Iterable[str]) -> list[Contrast]:
     """List every contrast of the report, for the roles of SFT checkpoints that there are."""
     ordered = sort_roles(roles)
     rungs = [role for role in ordered if role.startswith("rung")]
-    contrasts = [Contrast("before: end - max_ood", {(BEFORE, "end"): 1, (BEFORE, "max_ood"): -1})]
+    contrasts = [contrast_before(role, "end") for role in ordered if role != "end"]
     for arm in ARMS:
         contrasts += [contrast_gain(arm, role) for role in ordered]
-        contrasts.append(
-            Contrast(f"{arm}: after from end - before max_ood", {(arm, "end"): 1, (BEFORE, "max_ood"): -1})
-        )
+        contrasts.append(contrast_keeping(arm))
         contrasts += [contrast_gains(arm, role, "end") for role in ordered if role != "end"]
         contrasts += [contrast_after(arm, role, "end") for role in ordered if role != "end"]
         contrasts += [contrast_after(arm, "max_ood", rung) for rung in rungs]
@@ -77,11 +93,6 @@ def sort_roles(roles: Iterable[str]) -> list[str]:
     """Sort roles down the ladder: MaxOOD, the rungs, End."""
     ends = {"max_ood": (0, 0), "end": (2, 0)}
     return sorted(set(roles), key=lambda role: ends.get(role) or (1, int(role.rpartition("_")[2])))
-
-
-def name_restored_share(arm: str) -> str:
-    """Name the row of the share of the SFT loss that RL from End restores."""
-    return f"{arm}: restored share of the loss, from end"
 
 
 def lay_out_models(
@@ -124,6 +135,7 @@ class RlContrastBuilder:
         """Set the number of bootstrap draws, the two-sided level and the seed of the draws."""
         self._bootstrap = partial(bootstrap_over_multisets, resamples=resamples, confidence=confidence, seed=seed)
         self._bootstrap_share = partial(bootstrap_share, resamples=resamples, confidence=confidence, seed=seed)
+        self._bootstrap_overlap = partial(bootstrap_overlap, resamples=resamples, confidence=confidence, seed=seed)
 
     def contrast_models(
         self, sft_hands: pd.DataFrame, selected: pd.DataFrame, rl_hands: Mapping[str, pd.DataFrame]
@@ -137,32 +149,48 @@ class RlContrastBuilder:
 
         Returns:
             For each split, acquaintance, contrast and scope ("all seeds" or "seed n"): ``difference`` of pass@1
-            with ``low`` and ``high``, ``multisets``, and the number of ``seeds`` that have all models of the
-            contrast. In the rows "…: restored share of the loss, from end" the three figures are shares (1 is the
-            whole loss) and not differences; they are NaN where no loss is beyond doubt, see ``bootstrap_share``.
+            with ``low`` and ``high``, the number of ``hands`` over all seeds, ``multisets``, and the number of
+            ``seeds`` that have all models of the contrast. In the rows that ``list_shares`` names, the three figures
+            are shares (1 is the whole) and not differences: see ``bootstrap_share`` and ``bootstrap_overlap``, also
+            for where they are NaN; ``hands`` is there the number of which they are a share.
         """
         models = lay_out_models(sft_hands, selected, rl_hands)
+        marks: dict[str, pd.Series] = {}
         taken = {
             contrast.name: sum(weight * models[model] for model, weight in contrast.weights.items())
             for contrast in list_contrasts(selected["role"])
             if set(contrast.weights) <= set(models.columns)
         }
-        table = pd.DataFrame(taken).reset_index()
+        for arm in ARMS:
+            if (arm, "end") in models.columns:
+                before = models[BEFORE, "max_ood"], models[BEFORE, "end"]
+                marks |= mark_overlaps(*before, models[arm, "end"], arm)
+        table = pd.DataFrame(taken | marks).reset_index()
         rows = []
         for where, hands in _each_scope(table):
             for names, paired in _each_set_of_seeds(hands, list(taken)):
                 facts = {"multisets": paired["multiset"].nunique(), "seeds": paired["seed"].nunique()}
-                found = dict(zip(names, self._bootstrap(paired, names), strict=True)) | self._restore(paired, names)
-                rows += [{**where, "contrast": name, **_flatten(found[name]), **facts} for name in found]
+                counted = [(interval, len(paired)) for interval in self._bootstrap(paired, names)]
+                found = dict(zip(names, counted, strict=True)) | self._take_shares(paired, names)
+                rows += [
+                    {**where, "contrast": name, **_flatten(interval), "hands": count, **facts}
+                    for name, (interval, count) in found.items()
+                ]
         return pd.DataFrame(rows)
 
-    def _restore(self, hands: pd.DataFrame, names: list[str]) -> dict[str, Interval]:
-        """Return the restored share of each arm among the named contrasts that has run from End."""
-        arms = [arm for arm in ARMS if contrast_gain(arm, "end").name in names]
-        loss = "before: end - max_ood"
-        return {
-            name_restored_share(arm): self._bootstrap_share(hands, contrast_gain(arm, "end").name, loss) for arm in arms
-        }
+    def _take_shares(self, hands: pd.DataFrame, names: list[str]) -> dict[str, tuple[Interval, int]]:
+        """Return the shares, and of how many hands, of each arm among the named contrasts that has run from End."""
+        shares = {}
+        loss = contrast_before("max_ood", "end").name
+        for arm in ARMS:
+            gain = contrast_gain(arm, "end").name
+            if gain in names:
+                shares[name_gain_share(arm)] = self._bootstrap_share(hands, gain, loss), len(hands)
+                shares |= {
+                    name: self._bootstrap_overlap(hands, name)
+                    for name in (name_overlap(arm, overlap) for overlap in OVERLAPS)
+                }
+        return shares
 
     def trace_gains(self, sft_hands: pd.DataFrame, rl_hands: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """Pair hands before and after RL, by the SFT step that RL started from and over the seeds that did so.
@@ -189,38 +217,6 @@ class RlContrastBuilder:
                 )
         columns = ["arm", "split", "from_step", "before", "after", "difference", "low", "high", "seeds"]
         return pd.DataFrame(rows, columns=columns)
-
-
-def bootstrap_share(
-    hands: pd.DataFrame, gain: str, change: str, *, resamples: int, confidence: float, seed: int
-) -> Interval:
-    """Return mean ``gain`` as a share of the loss, −(mean ``change``), when whole multisets are drawn.
-
-    Ratio of means in every draw, with a percentile interval; the draws are those of ``bootstrap_over_multisets``.
-
-    Args:
-        hands: One row per hand with a column ``multiset`` and the columns ``gain`` and ``change``.
-        gain: Column of what was won back, hand by hand.
-        change: Column of the change that is to be made good.
-        resamples: Bootstrap draws.
-        confidence: Two-sided level, such as 0.95.
-        seed: Seed of the draws.
-
-    Returns:
-        Shares, 1 being the whole loss; NaN throughout unless the loss's own interval lies above 0, for a share of a
-        loss that may be none says nothing.
-    """
-    grouped = hands.groupby("multiset", sort=True)[[gain, change]].sum().to_numpy(dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(len(grouped), np.full(len(grouped), 1 / len(grouped)), size=resamples)
-    gains, losses = (weights @ grouped).T * [[1], [-1]]
-    tail = (1 - confidence) / 2
-    if np.quantile(losses, tail) <= 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    total_gain, total_change = grouped.sum(axis=0)
-    # The few draws without a loss, in the tail, count as a share beyond all bounds with the sign of the gain.
-    low, high = np.quantile(gains / np.maximum(losses, 1e-9), [tail, 1 - tail])
-    return Interval(float(-total_gain / total_change), float(low), float(high))
 
 
 def _each_scope(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:

@@ -12,13 +12,13 @@ from card24_pipeline.reporting.tables import read_rows
 
 MIN_UPDATES = 60
 MIN_HANDS_PER_UPDATE = 256
-"""Bounds set before the study was run. Trials of 60 to 80 updates of 256 hands moved pass@1 on ID hands; a smaller run
+"""Bounds set before the study was run. Trials of 20 to 60 updates of 256 hands moved pass@1 on ID hands; a smaller run
 that changes nothing says nothing on what RL can restore."""
 
 REWARD_WINDOW = 10
-"""Updates at either end whose mean rewards are compared: one update's reward is too noisy."""
+"""Updates at either end over which figures are averaged: one update's reward is too noisy."""
 
-DRAWN_SPLITS = ("ood", "id_seen", "id_heldout")
+SPLIT_TITLES = {"ood": "OOD", "id_seen": "ID, multisets of SFT", "id_heldout": "ID, held out"}
 
 
 def average_passes(hands: pd.DataFrame, step: str) -> pd.DataFrame:
@@ -41,10 +41,20 @@ def summarise_runs(
         rl_history: By arm, one row per seed, ``from_step`` and update; ``hands`` counts from the run's start.
 
     Returns:
-        One row per seed, arm and role; a run whose SFT step has two roles has two rows. Rewards are means over the
-        first and the last ``REWARD_WINDOW`` updates; ``counts`` is true of a run of at least ``MIN_UPDATES`` updates
-        of ``MIN_HANDS_PER_UPDATE`` hands whose reward rose. Entropy, KL from the run's start and from its anchor
-        (nats) are those of the first or last update; ``kl_base_nats`` is the scored model's KL from the base.
+        One row per seed, arm and role; a run whose SFT step has two roles has two rows. ``counts`` is true of a run
+        of at least ``MIN_UPDATES`` updates of ``MIN_HANDS_PER_UPDATE`` hands whose reward rose. ``hands_per_update``
+        are the answers sampled to hands, which with GRPO and RLOO are several to one hand (the episodes, where PPO
+        plays several tries).
+
+        - Mean of the first or last ``REWARD_WINDOW`` updates: ``reward_first``, ``reward_last`` and their difference
+          ``reward_rise``; of the last ones only: ``explained_variance`` of the critic, ``clip_fraction``.
+        - First or last update alone: ``entropy_first_nats``, ``entropy_last_nats``.
+        - Last update alone (nats a token): ``kl_anchor_nats`` over its gradient steps, and ``kl_start_nats`` before
+          these steps, which PPO measures on the update's first micro-batch.
+        - The scored model: pass@1 ``<split>_before`` and ``<split>_after``, ``ood_card_to_number``, and
+          ``kl_base_nats``, which is KL(base‖model) on the answers to ID hands (nats a token).
+
+        A figure that an algorithm lacks is NaN.
     """
     before = average_passes(sft_hands, "step").set_index(["seed", "step", "split"])["pass_at_1"].to_dict()
     rows = []
@@ -58,7 +68,7 @@ def summarise_runs(
                 continue
             passes = {
                 f"{split}_{when}": value
-                for split in DRAWN_SPLITS
+                for split in SPLIT_TITLES
                 for when, value in (("before", before[*run, split]), ("after", scores[*run, split]["pass_at_1"]))
             }
             ood = scores[*run, "ood"]
@@ -91,4 +101,6 @@ def _summarise_history(history: pd.DataFrame) -> dict[str, Any]:
         "entropy_last_nats": float(updates["entropy_nats"].iloc[-1]),
         "kl_start_nats": float(updates["kl_start_nats"].iloc[-1]),
         "kl_anchor_nats": float(updates["kl_anchor_nats"].iloc[-1]),
+        "explained_variance": float(updates["explained_variance"].tail(REWARD_WINDOW).mean()),
+        "clip_fraction": float(updates["clip_fraction"].tail(REWARD_WINDOW).mean()),
     }

@@ -37,6 +37,7 @@ def create_pipeline() -> Pipeline:
                     "rl_anchored_hand_scores@all_seeds",
                     "rl_anchored_history@all_seeds",
                     "params:seeds",
+                    "params:rl_arms.anchored.kl.anchor",
                     "params:report",
                 ],
                 outputs=["rl_contrasts", "rl_runs", "rl_figure", "rl_training_figure", "rl_report"],

@@ -1,4 +1,4 @@
-"""Report what reinforcement learning restored."""
+"""Report what reinforcement learning changed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from card24_pipeline.reporting.rl_contrasts import ANCHORED, PLAIN, RlContrastBu
 from card24_pipeline.reporting.rl_figures import draw_rl_gains, draw_rl_training
 from card24_pipeline.reporting.rl_page import write_rl_report
 from card24_pipeline.reporting.rl_runs import average_passes, summarise_runs
+from card24_pipeline.reporting.rl_verdicts import name_anchor
 
 
 def report_rl(
@@ -24,9 +25,12 @@ def report_rl(
     rl_anchored_hand_scores: SeedFrames,
     rl_anchored_history: SeedFrames,
     seeds: list[int],
+    anchor: str,
     params: ReportParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Any, Any, str]:
     """Bring the seeds of both arms together into paired contrasts, a table of runs, two figures and a page.
+
+    ``anchor`` is what the anchored arm is held to, by its name in the parameters.
 
     Returns:
         The contrasts, the runs, the Matplotlib figures of what RL gained and of its training, and the page. (Kedro
@@ -40,6 +44,8 @@ def report_rl(
     history = {PLAIN: rl_history.read(seeds), ANCHORED: rl_anchored_history.read(seeds)}
     contrasts = builder.contrast_models(sft_hands, selected, hands)
     runs = summarise_runs(selected, sft_hands, scores, history)
-    gains = draw_rl_gains(average_passes(sft_hands, "step"), builder.trace_gains(sft_hands, hands), runs)
-    page = write_rl_report(contrasts, runs, confidence=params.confidence)
-    return contrasts, runs, gains, draw_rl_training(history, selected), page
+    curve, traced = average_passes(sft_hands, "step"), builder.trace_gains(sft_hands, hands)
+    gains = draw_rl_gains(curve, traced, runs, anchor=name_anchor(anchor))
+    training = draw_rl_training(history, selected, anchor=name_anchor(anchor))
+    page = write_rl_report(contrasts, runs, confidence=params.confidence, anchor=anchor)
+    return contrasts, runs, gains, training, page
