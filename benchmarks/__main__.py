@@ -37,10 +37,10 @@ ROWS = (
     ),
     (
         "rl",
-        "ppo_hands_per_second",
-        "grpo_trainer_hands_per_second",
+        "ppo_answers_per_second",
+        "grpo_trainer_answers_per_second",
         "update_ratio",
-        "hands/s",
+        "answers/s",
         "whole update: our PPO / TRL's `GRPOTrainer`",
     ),
 )
@@ -86,7 +86,8 @@ def render_table(results: Mapping[str, Any]) -> str:
         lines.append(f"| {what} | {found[ours]:,.0f} {unit} | {found[beside]:,.1f} {unit} | {found[ratio]:.2f} |")
     notes = (
         f"Scoring: {results['scoring']['model']}; {results['scoring']['same_answers']} answers the same both ways. "
-        f"Outside forward and backward passes goes {results['rl']['share_outside_passes']:.0%} of a PPO update. "
+        f"Of a PPO update {results['rl']['share_outside_passes']:.0%} is spent outside module calls and backward "
+        "passes; it takes several optimiser steps and an evaluation pass, the GRPO update one step. "
         f"Measured on {machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}, "
         f"load {machine['load_average_before']:.1f} before."
     )

@@ -34,34 +34,40 @@ FREE = KlSettings(anchor="none", coefficient=0.0)
 def measure() -> dict[str, float | str]:
     """Time rollouts, whole updates and their parts, in turns, and take medians.
 
+    A whole update is, of our PPO, sampling, one evaluation of what was sampled and a step on each minibatch; of TRL's
+    ``GRPOTrainer``, sampling and one step on all of it. Both sample as many answers of the same length limit.
+
     Returns:
-        hands played per second in batches and singly; hands per second of a whole update of PPO and of TRL's
-        ``GRPOTrainer`` with as many completions of the same length limit; the share of a PPO update spent outside
-        forward and backward passes.
+        hands played per second in batches and singly; sampled answers per second of a whole update of each; the share
+        of a PPO update spent outside module calls and backward passes (losses, masks, grading, optimiser steps).
     """
     study = StudyParameters.model_validate(yaml.safe_load((PROJECT / "params.yaml").read_text()))
     game = study.game
     multisets = split_multisets(game.rules, game.split)
     name, model, tokenizer = find_model(study, deal_eval_hands(multisets, game.rules, game.prompt, game.eval_hands))
     hands = deal_rl_hands(multisets, game.rules, game.prompt, game.rl_hands)
-    task = CardTask(build_hands(hands), game.prompt.layout, game.prompt.style, study.rl.rewards.to_table())
+    # The table is sorted by multiset; what is played should be mixed.
+    mixed = build_hands(hands.sample(frac=1.0, random_state=0))
+    task = CardTask(mixed, game.prompt.layout, game.prompt.style, study.rl.rewards.to_table())
+    one_try = study.rl.rollouts.model_copy(update={"max_tries": 1, "max_turns_per_update": None})
+    rl = study.rl.model_copy(update={"rollouts": one_try, "algorithm": "ppo"})
     batched, single, ours, beside, outside = [], [], [], [], []
     for _ in range(ROUNDS):
-        batched.append(_time_rollouts(model, tokenizer, task, study.rl, hands=study.rl.rollouts.hands_per_update))
-        single.append(_time_rollouts(model, tokenizer, task, study.rl, hands=HANDS_AT_ONCE, batch_size=1))
-        ours.append(_time_update(train_ppo, model, tokenizer, task, study.rl))
-        beside.append(_time_update(train_group_relative, model, tokenizer, task, _with(study.rl, algorithm="grpo")))
-        outside.append(_share_outside_passes(model, tokenizer, task, study.rl))
+        batched.append(_time_rollouts(model, tokenizer, task, rl, hands=one_try.hands_per_update))
+        single.append(_time_rollouts(model, tokenizer, task, rl, hands=HANDS_AT_ONCE, batch_size=1))
+        ours.append(_time_update(train_ppo, model, tokenizer, task, rl))
+        beside.append(_time_update(train_group_relative, model, tokenizer, task, _with(rl, algorithm="grpo")))
+        outside.append(_share_outside_passes(model, tokenizer, task, rl))
     return {
         "batched_rollouts_per_second": median(batched),
         "single_rollouts_per_second": median(single),
         "rollout_ratio": median(batched) / median(single),
-        "ppo_hands_per_second": median(ours),
-        "grpo_trainer_hands_per_second": median(beside),
+        "ppo_answers_per_second": median(ours),
+        "grpo_trainer_answers_per_second": median(beside),
         "update_ratio": median(ours) / median(beside),
         "share_outside_passes": median(outside),
         "model": name,
-        "hands_per_update": float(study.rl.rollouts.hands_per_update),
+        "answers_per_update": float(one_try.hands_per_update),
     }
 
 
@@ -75,14 +81,14 @@ def _time_rollouts(
     """Return hands played per second."""
     rollouts = settings.rollouts.model_copy(update={"batch_size": batch_size or settings.rollouts.batch_size})
     generator = torch.Generator().manual_seed(0)
-    play_episodes(model, tokenizer, task, task.hands[:2], rollouts, generator=generator)  # allocations
+    play_episodes(model, tokenizer, task, task.hands[: rollouts.batch_size], rollouts, generator=generator)  # warm-up
     started = time.perf_counter()
     play_episodes(model, tokenizer, task, task.hands[:hands], rollouts, generator=generator)
     return hands / (time.perf_counter() - started)
 
 
 def _time_update(train: Any, model: Any, tokenizer: Any, task: CardTask, settings: RlSettings) -> float:
-    """Return hands per second of a whole update, without what a run does once; the model is put back afterwards."""
+    """Return answers per second of a whole update, without what a run does once; the model is put back afterwards."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     seconds = []
     for updates in (SHORT_RUN, LONG_RUN):
@@ -96,7 +102,7 @@ def _time_update(train: Any, model: Any, tokenizer: Any, task: CardTask, setting
 
 
 def _share_outside_passes(model: Any, tokenizer: Any, task: CardTask, settings: RlSettings) -> float:
-    """Return the share of a PPO update's time in which no forward or backward pass runs."""
+    """Return the share of a PPO update's time in which no module and no backward pass runs."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     trainer = PpoTrainer(model, tokenizer, task, settings, kl=FREE, anchor=None, seed=0)
     trainer.update(1)

@@ -78,6 +78,7 @@ def list_changes() -> list[Change]:
         ("the report's page", "reporting/page.py"),
         ("the scoring node", "pipelines/sft/score_sft.py"),
         ("the rewards", "game/rewards.py"),
+        ("PPO", "training/ppo.py"),
         ("the solver", "game/solver.py"),
     )
     return [

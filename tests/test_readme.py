@@ -2,15 +2,15 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+BLOCK = r"<!-- verdicts: copied from (\S+?);.*?-->\n(.*?)\n<!-- end of verdicts -->"
 
 
-def test_verdicts_are_those_of_the_committed_report():
-    readme = (ROOT / "README.md").read_text()
-    report = (ROOT / "data/08_reporting/base/report.md").read_text()
-    block = re.search(r"<!-- verdicts.*?-->\n(.*?)\n<!-- end of verdicts -->", readme, re.DOTALL)
-    assert block is not None
-    assert block[1].startswith("- OOD rises")
-    assert f"\n{block[1]}\n" in report
+def test_verdicts_are_those_of_the_committed_reports():
+    blocks = re.findall(BLOCK, (ROOT / "README.md").read_text(), re.DOTALL)
+    assert {Path(path).name for path, _ in blocks} == {"report.md", "report_rl.md"}
+    for path, verdicts in blocks:
+        assert verdicts.startswith("- ")
+        assert f"\n{verdicts}\n" in (ROOT / path).read_text()
 
 
 def test_every_local_link_leads_somewhere():
