@@ -24,7 +24,8 @@ class TestFigures:
             ("rewards", "correct", "five", "valid number"),
             ("rewards", "correct", math.nan, "finite number"),
             ("rewards", "no_formula", -math.inf, "finite number"),
-            ("optimiser", "learning_rate", math.nan, "greater than 0"),
+            ("optimiser", "learning_rate", math.nan, "finite number"),
+            ("optimiser", "learning_rate", math.inf, "finite number"),
             ("optimiser", "learning_rate_shape", "step", "'constant', 'linear' or 'cosine'"),
             ("ppo", "gamma_turn", 1.01, "less than or equal to 1"),
             ("ppo", "critic", "none", "'head' or 'separate'"),
@@ -81,9 +82,11 @@ class TestKl:
         with pytest.raises(ValidationError, match=f"anchor '{anchor}' with coefficient {coefficient}: give both, or"):
             KlSettings(anchor=anchor, coefficient=coefficient)
 
-    @pytest.mark.parametrize("coefficient", [-0.1, math.nan])
-    def test_weight_is_not_negative(self, coefficient):
-        with pytest.raises(ValidationError, match="greater than or equal to 0"):
+    @pytest.mark.parametrize(
+        ("coefficient", "match"), [(-0.1, "greater than or equal to 0"), (math.nan, "finite"), (math.inf, "finite")]
+    )
+    def test_weight_is_finite_and_not_negative(self, coefficient, match):
+        with pytest.raises(ValidationError, match=match):
             KlSettings(anchor="start", coefficient=coefficient)
 
     def test_sound_pairs_pass(self):
