@@ -26,6 +26,7 @@ READERS = {
     "game/rewards.py": RL,
     "game/answers.py": SCORING | RL,
     "evaluation/scoring.py": SCORING,
+    "evaluation/checkpoint_scoring.py": {"score_sft"} | RL_SCORING,
     "evaluation/divergence.py": {"score_sft"} | RL_SCORING,
     "training/*": SUPERVISED | RL,
     "training/language_modelling.py": SUPERVISED,
