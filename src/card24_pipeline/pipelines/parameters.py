@@ -20,10 +20,12 @@ from card24_pipeline.pipelines.game.eval_hands_params import EvalHandsParams
 from card24_pipeline.pipelines.game.rl_hands_params import RlHandsParams
 from card24_pipeline.pipelines.game.sft_examples_params import SftExamplesParams
 from card24_pipeline.pipelines.game.split_params import SplitParams
+from card24_pipeline.pipelines.recovery.params import RecoveryParams
 from card24_pipeline.pipelines.report.params import ReportParams
 from card24_pipeline.pipelines.rl.arm_params import ArmParams
 from card24_pipeline.pipelines.sft.selection_params import SelectionParams
 from card24_pipeline.pipelines.sft.training_params import SftParams
+from card24_pipeline.pipelines.spectra.params import SpectraParams
 from card24_pipeline.training.rl_settings import RlSettings
 
 
@@ -72,6 +74,8 @@ class StudyParameters(BaseModel):
     selection: SelectionParams
     rl: RlSettings
     rl_arms: RlArmsParameters
+    spectra: SpectraParams
+    recovery: RecoveryParams
     report: ReportParams
 
     @model_validator(mode="after")

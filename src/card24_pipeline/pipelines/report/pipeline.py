@@ -4,6 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from card24_pipeline.pipelines.report.report_rl import report_rl
 from card24_pipeline.pipelines.report.report_sft import report_sft
+from card24_pipeline.pipelines.report.report_spectra import report_spectra
 
 
 def create_pipeline() -> Pipeline:
@@ -42,6 +43,27 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["rl_contrasts", "rl_runs", "rl_figure", "rl_training_figure", "rl_report"],
                 name="report_rl",
+            ),
+            Node(
+                report_spectra,
+                inputs=[
+                    "spectra@all_seeds",
+                    "spectra_by_index@all_seeds",
+                    "rl_return@all_seeds",
+                    "selected_checkpoints@all_seeds",
+                    "params:seeds",
+                    "params:report",
+                ],
+                outputs=[
+                    "spectra_summary",
+                    "spectra_contrasts",
+                    "rl_return_summary",
+                    "spectra_rotation_figure",
+                    "spectra_sigma_figure",
+                    "spectra_depth_figure",
+                    "spectra_report",
+                ],
+                name="report_spectra",
             ),
         ]
     )

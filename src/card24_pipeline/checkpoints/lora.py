@@ -1,0 +1,177 @@
+"""Low-rank adapters in PEFT's format: read as base plus delta, written from exact low-rank updates."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from card24_pipeline.checkpoints.manifest import CheckpointError
+from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, Checkpoint, open_checkpoint, read_header, read_json
+from card24_pipeline.checkpoints.staging import StagedFolder
+
+if TYPE_CHECKING:
+    import torch
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+PREFIX = "base_model.model."
+_FACTOR = re.compile(re.escape(PREFIX) + r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
+
+
+@dataclass(frozen=True)
+class LowRankUpdate:
+    """ΔW = left @ right, with left m × r and right r × n, float32."""
+
+    left: torch.Tensor
+    right: torch.Tensor
+
+
+class AdapterWriter(StagedFolder):
+    """Writes low-rank updates as a LoRA adapter that ``PeftModel.from_pretrained`` loads onto the target.
+
+    Every module gets its own rank and a scaling of 1, so that merging adds left @ right. Used as a context manager:
+    the folder appears, manifest last, when the block ends without an exception.
+    """
+
+    def __init__(self, folder: Path, *, target: Checkpoint) -> None:
+        """Begin an adapter of ``target``.
+
+        Raises:
+            CheckpointError: If something already stands at ``folder``.
+        """
+        super().__init__(folder)
+        self._target = target
+        self._tensors: dict[str, torch.Tensor] = {}
+        self._ranks: dict[str, int] = {}
+
+    def add(self, name: str, update: LowRankUpdate) -> None:
+        """Add the update of the weight ``name``; one of rank 0 is left out.
+
+        Raises:
+            CheckpointError: If the target has no such weight or its shape differs.
+        """
+        shape = (update.left.shape[0], update.right.shape[1])
+        if self._target.describe(name).shape != shape or not name.endswith(".weight"):
+            raise CheckpointError(f"{self.folder}: {name} takes no update of shape {list(shape)}")
+        module, rank = name.removesuffix(".weight"), update.left.shape[1]
+        if rank:
+            self._ranks[module] = rank
+            self._tensors[f"{PREFIX}{module}.lora_A.weight"] = update.right.float().contiguous()
+            self._tensors[f"{PREFIX}{module}.lora_B.weight"] = update.left.float().contiguous()
+
+    def complete(self) -> None:
+        """Write weights and configuration.
+
+        Raises:
+            CheckpointError: If there is no update at all.
+        """
+        from safetensors.torch import save_file
+
+        if not self._ranks:
+            raise CheckpointError(f"{self.folder} would hold no update: nothing differs from the target")
+        save_file(self._tensors, self.staged / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+        rank = max(self._ranks.values())
+        # Anchored, for PEFT matches these keys as patterns at the end of a module's name.
+        patterns = {f"^{re.escape(module)}": own for module, own in self._ranks.items() if own != rank}
+        config = {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": str(self._target.folder.resolve()),
+            "inference_mode": True,
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "use_rslora": False,
+            "lora_dropout": 0.0,
+            "r": rank,
+            "lora_alpha": rank,
+            "rank_pattern": patterns,
+            "alpha_pattern": patterns,
+            "target_modules": sorted(self._ranks),
+        }
+        (self.staged / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+class LoraCheckpoint(Checkpoint):
+    """A LoRA adapter on its base, read as one checkpoint: W + scaling · B A."""
+
+    def __init__(self, base: Checkpoint, adapter: Path, factors: Mapping[str, float]) -> None:
+        """Take the base, the adapter's folder and the scaling of each adapted weight."""
+        super().__init__(base.folder, base._files, base._infos)
+        self.adapter = adapter
+        self._scalings = dict(factors)
+
+    def read(self, name: str) -> torch.Tensor:
+        """Read a tensor with the adapter's update in it, in the base's dtype.
+
+        Raises:
+            CheckpointError: See :meth:`Checkpoint.read`.
+        """
+        weight = super().read(name)
+        if name not in self._scalings:
+            return weight
+        import torch
+        from safetensors import safe_open
+
+        module = PREFIX + name.removesuffix(".weight")
+        with safe_open(self.adapter / ADAPTER_WEIGHTS, framework="pt") as stream:
+            right, left = (stream.get_tensor(f"{module}.lora_{side}.weight").float() for side in "AB")
+        changed = torch.addmm(weight.float(), left, right, alpha=self._scalings[name])
+        if not torch.isfinite(changed).all():
+            raise CheckpointError(f"{self.adapter / ADAPTER_WEIGHTS}: the update of {name} holds NaN or infinity")
+        return changed.to(weight.dtype)
+
+
+def open_adapter(folder: Path, base: Path | str | None) -> LoraCheckpoint:
+    """Open an adapter folder on its base; see :func:`open_checkpoint`.
+
+    Raises:
+        CheckpointError: If the base is not found, or the adapter is of a kind whose update is not B A alone, or does
+            not fit the base.
+    """
+    config = read_json(folder / ADAPTER_CONFIG)
+    unsupported = {"use_dora": False, "fan_in_fan_out": False, "modules_to_save": None, "bias": "none"}
+    if config.get("peft_type") != "LORA":
+        raise CheckpointError(f"{folder / ADAPTER_CONFIG}: expected peft_type LORA, got {config.get('peft_type')}")
+    for key, plain in unsupported.items():
+        if config.get(key, plain) not in (plain, None, []):
+            raise CheckpointError(f"{folder / ADAPTER_CONFIG}: {key} {config[key]!r} is not supported, merge it first")
+    source = Path(base or str(config.get("base_model_name_or_path")))
+    if not source.is_dir():
+        raise CheckpointError(
+            f"{folder}: its base model {source} is no folder here; merge the adapter or name the base"
+        )
+    under = open_checkpoint(source)
+    return LoraCheckpoint(under, folder, _read_scalings(folder, config, under))
+
+
+def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) -> dict[str, float]:
+    """Return the scaling of each adapted weight, after checking that its factors fit."""
+    file = folder / ADAPTER_WEIGHTS
+    header = read_header(file)
+    scalings = {}
+    for key, info in header.items():
+        match = _FACTOR.fullmatch(key)
+        if match is None:
+            raise CheckpointError(f"{file}: {key} is no LoRA factor of a linear layer")
+        name = f"{match['module']}.weight"
+        shape = base.describe(name).shape
+        rank = info.shape[0] if match["side"] == "A" else info.shape[1]
+        wanted = (rank, shape[1]) if match["side"] == "A" else (shape[0], rank)
+        other = key.replace(".lora_A.", ".lora_B.") if match["side"] == "A" else key.replace(".lora_B.", ".lora_A.")
+        if info.shape != wanted or other not in header:
+            raise CheckpointError(f"{file}: {key} does not fit {name} of {base.folder}")
+        alpha = _match_pattern(config.get("alpha_pattern") or {}, match["module"], config["lora_alpha"])
+        scalings[name] = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    return scalings
+
+
+def _match_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
+    """Return the value of the first pattern that PEFT would match to the module's name."""
+    for pattern, value in patterns.items():
+        if re.match(rf"(.*\.)?({pattern})$", module):
+            return value
+    return default

@@ -1,0 +1,56 @@
+"""Independent jobs side by side in processes of one thread each.
+
+Models and matrices of a few million weights leave a second thread idle most of the time; a process for each core does
+not. One thread each also means that results do not depend on the number of cores.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def map_in_processes(
+    function: Callable[[Job], Result], jobs: Sequence[Job], *, description: str, unit: str
+) -> list[Result]:
+    """Apply a function to every job and return the results in the order of the jobs.
+
+    Args:
+        function: Importable by name (or a ``functools.partial`` of such), since other processes run it.
+        jobs: What it is applied to, one at a time.
+        description: Label of the progress bar.
+        unit: What a job is called on the bar.
+
+    Raises:
+        Exception: Whatever a job raised; the jobs that have not begun are dropped.
+    """
+    from tqdm import tqdm  # not above: it must not be there yet when a worker switches its bars off
+
+    if not jobs:
+        return []
+    workers = min(len(os.sched_getaffinity(0)), len(jobs))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker) as pool:
+        futures = {pool.submit(function, job): index for index, job in enumerate(jobs)}
+        results: dict[int, Result] = {}
+        try:
+            for future in tqdm(as_completed(futures), total=len(jobs), desc=description, unit=unit, mininterval=1.0):
+                results[futures[future]] = future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [results[index] for index in range(len(jobs))]
+
+
+def _prepare_worker() -> None:
+    """Use one thread, and draw no bars beside the parent's."""
+    os.environ["TQDM_DISABLE"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
