@@ -50,7 +50,7 @@ _OUTSIDE = re.compile(r"(^|\.)(vision_(model|tower|encoder)|visual|audio_tower|m
 # The first number after one of these is the layer's; a later one is an expert's.
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d+)\.(.+)$")
 _IN_LAYER = (
-    # q_norm, k_norm and the like lie inside the attention's name, so norms come first; cross_attn_mlp_gate is of the MLP.
+    # q_norm and k_norm lie inside the attention, cross_attn_mlp_gate is of the MLP: the order matters.
     (Part.norms, re.compile(r"norm|(^|\.)ln_?\w*\.")),
     (Part.mlp, re.compile(r"(^|\.)(mlp|\w*mlp\w*|feed_forward|ffn|fc1|fc2|block_sparse_moe|experts)(\.|$)")),
     (Part.attention, re.compile(r"(^|\.)(\w*attn\w*|attention|self_attention)(\.|$)")),
