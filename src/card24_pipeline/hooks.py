@@ -43,9 +43,9 @@ class ParameterFileError(click.ClickException):
 
 def load_study_parameters() -> type[BaseModel]:
     """Return the model of the whole parameter file."""
-    from card24_pipeline.pipelines.parameters import StudyParameters
+    from card24_pipeline.pipelines.parameters import ProjectParameters
 
-    return StudyParameters
+    return ProjectParameters
 
 
 class ProjectHooks:

@@ -1,4 +1,5 @@
-"""Registers every folder of ``pipelines/`` that holds a ``pipeline.py``; ``__default__`` is their sum.
+"""Registers every folder of ``pipelines/`` that holds a ``pipeline.py``; ``__default__`` is the study, their sum but
+for the tools.
 
 Kedro's own ``find_pipelines`` looks for ``create_pipeline`` in the package ``__init__``. Ours stay empty:
 every ``__init__`` is a code dependency of each stage below it.
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 
+TOOLS = frozenset({"checkpoint_recovery", "checkpoint_spectra"})
+
+
 def register_pipelines() -> dict[str, Pipeline]:
     """Import each pipeline and build it.
 
     Returns:
-        Pipelines by folder name, and their sum as ``__default__``.
+        Pipelines by folder name, and the sum of all but the tools as ``__default__``.
     """
     from kedro.pipeline import Pipeline
 
@@ -28,4 +32,5 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines: dict[str, Pipeline] = {
         name: import_module(f"{package}.{name}.pipeline").create_pipeline() for name in names
     }
-    return {**pipelines, "__default__": sum(pipelines.values(), start=Pipeline([]))}
+    study = [pipeline for name, pipeline in pipelines.items() if name not in TOOLS]
+    return {**pipelines, "__default__": sum(study, start=Pipeline([]))}

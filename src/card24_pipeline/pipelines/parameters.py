@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validat
 from card24_pipeline.evaluation.settings import ScoringSettings
 from card24_pipeline.game.hands import HAND_SIZE
 from card24_pipeline.game.prompts import PromptLayout, render_prompt
+from card24_pipeline.parameters.checkpoint_tools import CheckpointToolParams
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.pipelines.base_model.mixture_params import MixtureParams
@@ -131,3 +132,7 @@ class StudyParameters(BaseModel):
                     raise ValueError(
                         f"rl_arms.{name}.roles: {role}, but selection.ladder_rungs is {self.selection.ladder_rungs}"
                     )
+
+
+class ProjectParameters(StudyParameters, CheckpointToolParams):
+    """A run's parameters: the study's, and those of the tools for anyone's checkpoints."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -18,10 +18,10 @@ BOUND = 0.70
 
 CLAIMED_EDITS = {
     # variant: how a sentence calls it
-    "uv_top donor=max_ood top_fraction=0.2": "Directions of the top 20 % (donor MaxOOD)",
-    "uv_top donor=base top_fraction=0.2": "Directions of the top 20 % (donor base)",
-    "layer_reset donor=max_ood quarter=1": "The first quarter of layers (donor MaxOOD)",
-    "layer_reset donor=max_ood embeddings quarter=1": "The first quarter of layers with embeddings (donor MaxOOD)",
+    "uv_top donor=max_ood top_fraction=0.2": "Restoring the directions of the top 20 % (donor MaxOOD)",
+    "uv_top donor=base top_fraction=0.2": "Restoring the directions of the top 20 % (donor base)",
+    "layer_reset donor=max_ood quarter=1": "Resetting the first quarter of layers (donor MaxOOD)",
+    "layer_reset donor=max_ood embeddings quarter=1": "Resetting it with the embeddings and the head (donor MaxOOD)",
 }
 CONTROLS = {
     # method: how a sentence calls it
@@ -55,39 +55,28 @@ def take_interval(row: Mapping[str, Any], column: str) -> dict[str, float]:
 
 
 def format_share(interval: Mapping[str, float]) -> str:
-    """Write a share with its interval in percent."""
+    """Write a share with its interval in percent; it is NaN where what it is a share of may be nothing."""
+    if math.isnan(interval["difference"]):
+        return "not given, for the loss itself is in doubt"
     return f"{interval['difference']:z.0%} ({interval['low']:z.0%} to {interval['high']:z.0%})"
 
 
 def tell_recovery(points: pd.DataFrame) -> list[str]:
     """Say of every claimed edit whether it recovers ``BOUND`` of what End lost to its donor on OOD."""
-    by_variant = {row["variant"]: row for row in read_rows(points)}
-    lines = []
-    for variant, title in CLAIMED_EDITS.items():
-        told = "**undecided** (not measured)"
-        if variant in by_variant:
-            share = take_interval(by_variant[variant], "recovered_share")
-            numbers = "the loss itself is in doubt" if math.isnan(share["difference"]) else format_share(share)
-            remark = _remark_seeds(by_variant[variant]["seeds"], points)
-            told = f"**{judge_bound(share['low'], share['high'], BOUND)}** ({numbers}{remark})"
-        action = "recover" if title.startswith("Directions") else "recovers"
-        lines.append(f"- {title} {action} at least {BOUND:.0%} of the OOD loss: {told}")
-    return lines
+    return _tell_edits(
+        points, f"recovers at least {BOUND:.0%} of the OOD loss", "recovered_share", BOUND, write=format_share
+    )
 
 
 def tell_keeping(points: pd.DataFrame) -> list[str]:
     """Say of every claimed edit whether its ID stays within ``ID_TOLERANCE`` of End, by its whole interval."""
-    by_variant = {row["variant"]: row for row in read_rows(points)}
-    lines = []
-    for variant, title in CLAIMED_EDITS.items():
-        told = "**undecided** (not measured)"
-        if variant in by_variant:
-            change = take_interval(by_variant[variant], "id_seen_difference")
-            remark = _remark_seeds(by_variant[variant]["seeds"], points)
-            told = f"**{judge_bound(change['low'], change['high'], -ID_TOLERANCE)}** ({format_points(change)}{remark})"
-        action = "keep" if title.startswith("Directions") else "keeps"
-        lines.append(f"- {title} {action} ID (multisets of SFT) within one point of End: {told}")
-    return lines
+    return _tell_edits(
+        points,
+        "keeps ID (multisets of SFT) within one point of End",
+        "id_seen_difference",
+        -ID_TOLERANCE,
+        write=format_points,
+    )
 
 
 def tell_leads(chosen: pd.DataFrame, points: pd.DataFrame) -> list[str]:
@@ -103,18 +92,36 @@ def tell_leads(chosen: pd.DataFrame, points: pd.DataFrame) -> list[str]:
     ]
 
 
+def _tell_edits(
+    points: pd.DataFrame, claim: str, column: str, bound: float, *, write: Callable[[Mapping[str, Any]], str]
+) -> list[str]:
+    """Hold a column of every claimed edit to a bound."""
+    by_variant = {row["variant"]: row for row in read_rows(points)}
+    lines = []
+    for variant, title in CLAIMED_EDITS.items():
+        told = "**undecided** (not measured)"
+        if variant in by_variant:
+            row = by_variant[variant]
+            interval = take_interval(row, column)
+            verdict = judge_bound(interval["low"], interval["high"], bound)
+            told = f"**{verdict}** ({write(interval)}{_remark_seeds(row['seeds'], points)})"
+        lines.append(f"- {title} {claim}: {told}")
+    return lines
+
+
 def _tell_lead(chosen: pd.DataFrame, points: pd.DataFrame, method: str, title: str) -> str:
     """Write verdict and number against one control, or why there is none."""
     rivals = {"a UV-merge": select_families(chosen, UV_MERGE), title: select_families(chosen, method)}
     if any(families.empty for families in rivals.values()):
         return "**undecided** (not measured)"
+    picks = {name: pick_best(families) for name, families in rivals.items()}
     for name, families in rivals.items():
-        if pick_best(families) is None:
+        if picks[name] is None:
             has_knob = families["any_id_knob"].notna().any()
             keeps = f"no knob of {name} keeps" if has_knob else f"{name} does not keep"
             return f"**undecided** ({keeps} ID within one point)"
-    row = pick_best(rivals[title])
-    if row is None or not row["uv_merge_lead_seeds"]:
+    row = picks[title]
+    if not row or not row["uv_merge_lead_seeds"]:
         return "**undecided** (no seed has both)"
     lead = take_interval(row, "uv_merge_lead")
     remark = _remark_seeds(row["uv_merge_lead_seeds"], points)
