@@ -13,7 +13,7 @@ STUDY_FILE := $(if $(filter base,$(SCALE)),dvc.yaml,conf/$(SCALE)/dvc.yaml)
 study: $(READY)
 	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) --seeds=$(SEEDS),kedro dvc check)
 	@$(RUN) dvc repro $(STUDY_FILE)
-	@echo "Reports: $(CURDIR)/data/08_reporting/$(SCALE)/report.md (SFT) and report_rl.md beside it (RL)"
+	@echo "Reports: $(CURDIR)/data/08_reporting/$(SCALE)/report.md (SFT); report_rl.md, report_spectra.md and report_recovery.md beside it"
 
 test: lint
 	@$(RUN) pytest

@@ -1,4 +1,4 @@
-"""Run all benchmarks, print a table and write `data/08_reporting/benchmarks.json`."""
+"""Run all benchmarks, or those named, print a table and write `data/08_reporting/benchmarks.json`."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import PROJECT, bench_rl, bench_scoring, bench_sft, bench_solver
+from benchmarks import PROJECT, bench_decomposition, bench_recovery, bench_rl, bench_scoring, bench_sft, bench_solver
 
 RESULTS = PROJECT / "data/08_reporting/benchmarks.json"
 BENCHMARKS = {
@@ -21,6 +21,8 @@ BENCHMARKS = {
     "scoring": bench_scoring.measure,
     "sft": bench_sft.measure,
     "rl": bench_rl.measure,
+    "decomposition": bench_decomposition.measure,
+    "recovery": bench_recovery.measure,
 }
 # Benchmark, our rate, the rate beside it, their ratio, the unit, and what is compared.
 ROWS = (
@@ -43,17 +45,89 @@ ROWS = (
         "answers/s",
         "whole update: our PPO / TRL's `GRPOTrainer`",
     ),
+    (
+        "decomposition",
+        "decompose_896x4864_seconds",
+        "full_svd_896x4864_seconds",
+        "decompose_896x4864_ratio",
+        "s",
+        "decompose 896 × 4864: ours / full SVD",
+    ),
+    (
+        "decomposition",
+        "decompose_1536x8960_seconds",
+        "full_svd_1536x8960_seconds",
+        "decompose_1536x8960_ratio",
+        "s",
+        "decompose 1536 × 8960: ours / full SVD",
+    ),
+    (
+        "decomposition",
+        "decompose_3584x3584_seconds",
+        "full_svd_3584x3584_seconds",
+        "decompose_3584x3584_ratio",
+        "s",
+        "decompose 3584 × 3584: ours / full SVD",
+    ),
+    (
+        "decomposition",
+        "sweep_seconds",
+        "published_sweep_seconds",
+        "sweep_ratio",
+        "s",
+        "ten fractions of a 896 × 4864 merge: ours / the published way",
+    ),
 )
 
 
+def describe_scoring(found: Mapping[str, Any]) -> list[str]:
+    return [f"Scoring: {found['model']}; {found['same_answers']} answers the same both ways."]
+
+
+def describe_rl(found: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Of a PPO update {found['share_outside_passes']:.0%} is spent outside module calls and backward passes; it "
+        "takes several optimiser steps and an evaluation pass, the GRPO update one step."
+    ]
+
+
+def describe_decomposition(found: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for rows, columns in bench_decomposition.SHAPES:
+        name = f"{rows}x{columns}"
+        share = found[f"decompose_{name}_flop_per_second"] / found["product_float64_flop_per_second"]
+        lines.append(
+            f"{rows} × {columns}: singular values within {found[f'decompose_{name}_sigma_error']:.0e} of σ_max; "
+            f"{share:.0%} of the FLOP/s of a large float64 product."
+        )
+    return lines
+
+
+def describe_recovery(found: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Recovery of a sharded bf16 checkpoint of {found['checkpoint_gib']:.2f} GiB in 7B shapes: peak resident "
+        f"memory {found['peak_resident_gib']:.2f} GiB, {found['recovery_seconds']:.0f} s."
+    ]
+
+
+NOTES = {
+    "scoring": describe_scoring,
+    "rl": describe_rl,
+    "decomposition": describe_decomposition,
+    "recovery": describe_recovery,
+}
+
+
 def main() -> None:
-    results: dict[str, Any] = {"machine": describe_machine()}
-    for name, measure in BENCHMARKS.items():
+    chosen = sys.argv[1:] or list(BENCHMARKS)
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if len(chosen) < len(BENCHMARKS) else {}
+    for name in chosen:
+        measure, machine = BENCHMARKS[name], describe_machine()
         print(f"measuring {name} …", file=sys.stderr)
         started = time.perf_counter()
         with contextlib.redirect_stderr(io.StringIO()):  # progress bars
             results[name] = measure()
-        results[name]["wall_seconds"] = time.perf_counter() - started
+        results[name] |= {"wall_seconds": time.perf_counter() - started, "machine": machine}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print(render_table(results))
@@ -79,19 +153,14 @@ def read_cpu_model() -> str:
 
 
 def render_table(results: Mapping[str, Any]) -> str:
-    machine = results["machine"]
     lines = ["| what | ours | beside it | ratio |", "| --- | --- | --- | --- |"]
     for name, ours, beside, ratio, unit, what in ROWS:
-        found = results[name]
-        lines.append(f"| {what} | {found[ours]:,.0f} {unit} | {found[beside]:,.1f} {unit} | {found[ratio]:.2f} |")
-    notes = (
-        f"Scoring: {results['scoring']['model']}; {results['scoring']['same_answers']} answers the same both ways. "
-        f"Of a PPO update {results['rl']['share_outside_passes']:.0%} is spent outside module calls and backward "
-        "passes; it takes several optimiser steps and an evaluation pass, the GRPO update one step. "
-        f"Measured on {machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}, "
-        f"load {machine['load_average_before']:.1f} before."
-    )
-    return "\n".join([*lines, "", notes])
+        found = results.get(name)
+        if found is None:
+            continue
+        lines.append(f"| {what} | {found[ours]:,.4g} {unit} | {found[beside]:,.4g} {unit} | {found[ratio]:.2f} |")
+    lines += ["", *(note for name, describe in NOTES.items() if name in results for note in describe(results[name]))]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,12 @@ BLOCK = r"<!-- verdicts: copied from (\S+?);.*?-->\n(.*?)\n<!-- end of verdicts 
 
 def test_verdicts_are_those_of_the_committed_reports():
     blocks = re.findall(BLOCK, (ROOT / "README.md").read_text(), re.DOTALL)
-    assert {Path(path).name for path, _ in blocks} == {"report.md", "report_rl.md"}
+    assert {Path(path).name for path, _ in blocks} == {
+        "report.md",
+        "report_rl.md",
+        "report_spectra.md",
+        "report_recovery.md",
+    }
     for path, verdicts in blocks:
         assert verdicts.startswith("- ")
         assert f"\n{verdicts}\n" in (ROOT / path).read_text()

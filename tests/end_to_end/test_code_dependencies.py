@@ -12,7 +12,8 @@ PACKAGE = "src/card24_pipeline/"
 
 RL = {"train_rl", "train_rl_anchored"}
 RL_SCORING = {"score_rl", "score_rl_anchored"}
-SCORING = {"score_base_model", "score_sft"} | RL_SCORING
+WEIGHTS = {"measure_spectra", "score_recoveries"}
+SCORING = {"score_base_model", "score_sft", "score_recoveries"} | RL_SCORING
 SUPERVISED = {"obtain_base_model", "train_sft"}
 DEALING = {"split_multisets", "deal_eval_hands", "deal_rl_hands", "render_sft_examples", "render_pretraining_examples"}
 
@@ -32,7 +33,17 @@ READERS = {
     "training/language_modelling.py": SUPERVISED,
     "training/ppo.py": RL,
     "training/group_relative.py": RL,
-    "reporting/*": {"report_sft", "report_rl"},
+    "reporting/*": {"report_sft", "report_rl", "report_spectra", "report_recovery"},
+    "reporting/spectra_*.py": {"report_spectra"},
+    "reporting/recovery_*.py": {"report_recovery"},
+    "evaluation/processes.py": WEIGHTS,
+    "spectral/decomposition.py": WEIGHTS,
+    "spectral/merges.py": WEIGHTS,
+    "weights/editing.py": WEIGHTS,
+    "weights/recover.py": set(),
+    "checkpoints/reader.py": WEIGHTS,
+    "pipelines/recovery/params.py": {"score_recoveries"},
+    "pipelines/spectra/params.py": {"measure_spectra"},
     "pipelines/game/rl_hands_params.py": {"deal_rl_hands"},
     "pipelines/sft/score_sft.py": {"score_sft"},
     "pipelines/sft/train_sft.py": {"train_sft"},

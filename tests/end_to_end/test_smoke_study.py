@@ -49,7 +49,18 @@ class TestOutputs:
     def test_report_tables_and_figure(self, clone: StudyClone) -> None:
         folder = clone.root / "data/08_reporting/smoke"
         tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
-        assert set(tables) == {"sft_scores", "sft_curves", "sft_contrasts", "rl_contrasts", "rl_runs"}
+        assert set(tables) == {
+            "sft_scores",
+            "sft_curves",
+            "sft_contrasts",
+            "rl_contrasts",
+            "rl_runs",
+            "spectra_summary",
+            "spectra_contrasts",
+            "rl_return_summary",
+            "recovery_points",
+            "recovery_chosen",
+        }
         assert all(len(table) > 0 for table in tables.values())
         assert set(tables["sft_scores"]["seed"]) == set(SEEDS)
         assert (folder / "sft_curves.png").read_bytes().startswith(PNG_SIGNATURE)

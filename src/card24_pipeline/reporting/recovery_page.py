@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.reporting.recovery_models import CHECKPOINTS, RL_MODELS, name_family
+from card24_pipeline.reporting.recovery_models import RL_MODELS, name_family
 from card24_pipeline.reporting.recovery_verdicts import (
     BOUND,
     format_share,
@@ -17,14 +17,14 @@ from card24_pipeline.reporting.recovery_verdicts import (
     tell_leads,
     tell_recovery,
 )
-from card24_pipeline.reporting.tables import format_points, name_role, read_rows, to_markdown
+from card24_pipeline.reporting.tables import format_points, read_rows, to_markdown
 
 WHAT_IS_EDITED = (
-    "**What is edited.** The target of every edit is {end}, the last checkpoint of SFT. The donor is {max_ood}, the "
+    "**What is edited.** The target of every edit is End, the last checkpoint of SFT. The donor is MaxOOD, the "
     "early checkpoint that is best on `ood_select`, or the base. An edit needs no gradient: it puts singular "
     "directions, singular values, layers or a mixture of weights of the donor into the target. Beside the edits stand "
-    "the donors as they are, and RL from {end}. The *recovered share* is what an edit gains on {end} as a share of "
-    "what {end} had lost to that edit's own donor on `ood`; models without a donor are held to {max_ood}."
+    "the donors as they are, and RL from End. The *recovered share* is what an edit gains on End as a share of "
+    "what End had lost to that edit's own donor on `ood`; models without a donor are held to MaxOOD."
 )
 HOW_TO_READ = (
     "**How to read this.** Every difference is taken hand by hand within a seed, in greedy pass@1. Intervals resample "
@@ -56,7 +56,7 @@ def write_recovery_report(points: pd.DataFrame, chosen: pd.DataFrame, *, confide
     level = f"{confidence:.0%}"
     parts = [
         "# What edits of weights bring back of the OOD rule",
-        WHAT_IS_EDITED.format(end=name_role("end"), max_ood=name_role("max_ood")),
+        WHAT_IS_EDITED,
         f"## Do top directions or first layers bring OOD back? ({level} intervals)",
         f"The published claim is 70–80 %; what is judged is whether it is at least {BOUND:.0%}.",
         "\n".join([*tell_recovery(points), *tell_keeping(points)]),
@@ -82,7 +82,8 @@ def _tell_uv_merge(chosen: pd.DataFrame) -> str:
     if not names:
         return "No UV-merge with donor MaxOOD keeps ID within one point, so none can be compared at equal ID."
     return (
-        f"A UV-merge puts the donor's top directions into the target and keeps the target's singular values. `{names[0]}` "
+        "A UV-merge puts the donor's top directions into the target and keeps the target's singular values. "
+        f"`{names[0]}` "
         "is best on `ood_select` of those with donor MaxOOD that keep ID within one point; each control stands at its "
         "own knob so chosen."
     )
@@ -134,8 +135,7 @@ def _table_of_points(points: pd.DataFrame) -> str:
     ]
     lacking = [name_family(name) for name in RL_MODELS.values() if name not in set(points["variant"])]
     note = f" Not measured: {', '.join(lacking)}." if lacking else ""
-    text = f"pass@1 in percent; cost in FLOP.{note} {len(points) - len(CHECKPOINTS)} models beside the checkpoints."
-    return f"{text}\n\n{to_markdown(pd.DataFrame(rows))}"
+    return f"pass@1 in percent; cost in FLOP.{note}\n\n{to_markdown(pd.DataFrame(rows))}"
 
 
 def _write_knob(name: str, value: float) -> str:

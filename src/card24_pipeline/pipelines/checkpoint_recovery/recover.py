@@ -6,10 +6,12 @@ import logging
 from typing import Any
 
 from card24_pipeline.parameters.checkpoint_tools import CheckpointToolParams
+from card24_pipeline.pipelines.tool_errors import shown_in_a_line
 
 logger = logging.getLogger(__name__)
 
 
+@shown_in_a_line()
 def recover(parameters: dict[str, Any]) -> dict[str, Any]:
     """Edit ``target`` toward ``donor`` as the parameters say, choosing the knob by the probe where there is one.
 

@@ -6,10 +6,12 @@ import logging
 from typing import Any
 
 from card24_pipeline.parameters.checkpoint_tools import CheckpointToolParams
+from card24_pipeline.pipelines.tool_errors import shown_in_a_line
 
 logger = logging.getLogger(__name__)
 
 
+@shown_in_a_line()
 def measure(parameters: dict[str, Any]) -> dict[str, Any]:
     """Measure ``donor`` → ``target`` beside both null models and write the rows by band and by index.
 
@@ -17,7 +19,7 @@ def measure(parameters: dict[str, Any]) -> dict[str, Any]:
         Where the tables lie, and the means of the bands.
 
     Raises:
-        CheckpointError: If a checkpoint cannot be read, the two are not the same model, or the folder is taken.
+        ClickException: If a checkpoint cannot be read, the two are not the same model, or the folder is taken.
     """
     from card24_pipeline.checkpoints.hub import resolve_checkpoint
     from card24_pipeline.checkpoints.staging import check_vacant

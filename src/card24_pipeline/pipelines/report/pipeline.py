@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from card24_pipeline.pipelines.report.report_recovery import report_recovery
 from card24_pipeline.pipelines.report.report_rl import report_rl
 from card24_pipeline.pipelines.report.report_sft import report_sft
 from card24_pipeline.pipelines.report.report_spectra import report_spectra
@@ -64,6 +65,32 @@ def create_pipeline() -> Pipeline:
                     "spectra_report",
                 ],
                 name="report_spectra",
+            ),
+            Node(
+                report_recovery,
+                inputs=[
+                    "base_hand_scores",
+                    "sft_hand_scores@all_seeds",
+                    "selected_checkpoints@all_seeds",
+                    "rl_hand_scores@all_seeds",
+                    "rl_history@all_seeds",
+                    "rl_anchored_hand_scores@all_seeds",
+                    "rl_anchored_history@all_seeds",
+                    "recovery_variants@all_seeds",
+                    "recovery_hand_scores@all_seeds",
+                    "params:seeds",
+                    "params:report",
+                ],
+                outputs=[
+                    "recovery_points",
+                    "recovery_chosen",
+                    "recovery_by_k_figure",
+                    "recovery_controls_figure",
+                    "recovery_frontier_figure",
+                    "recovery_cost_figure",
+                    "recovery_report",
+                ],
+                name="report_recovery",
             ),
         ]
     )
