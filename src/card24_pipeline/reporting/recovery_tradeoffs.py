@@ -11,6 +11,7 @@ from card24_pipeline.reporting.recovery_models import BASE, END, MAX_OOD, MODEL_
 from card24_pipeline.reporting.rl_contrasts import ANCHORED, PLAIN
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -50,7 +51,7 @@ def draw_recovery_frontier(points: pd.DataFrame) -> Figure:
 
     figure = Figure(figsize=(13, 7.5), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    handles: dict[str, object] = {}
+    handles: dict[str, Artist] = {}
     for axes, (donor, title) in zip(panels, ((MAX_OOD, "donor MaxOOD"), (BASE, "donor base")), strict=True):
         edits = points[points["donor"] == donor]
         for family, style in _style_families(edits).items():
@@ -62,7 +63,7 @@ def draw_recovery_frontier(points: pd.DataFrame) -> Figure:
         axes.grid(alpha=0.25)
         handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     panels[0].set_ylabel("OOD: pass@1 (greedy)")
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
 
 
