@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.weights.editing import Workbench
@@ -58,5 +59,5 @@ def describe_movement(
         key = f"{side}_angle_degrees"
         for model in dict.fromkeys(row["model"] for row in rows):
             angles = [row[key] for row in rows if row["model"] == model and row["band"] == "top"]
-            found[f"{model}_{key}"] = sum(angles) / len(angles)
+            found[f"{model}_{key}"] = sum(angles) / len(angles) if angles else math.nan
     return found

@@ -112,8 +112,9 @@ def measure_bands(movement: Movement, fractions: Iterable[float]) -> Iterator[di
     shape = tuple(movement.delta.shape)
     yield _measure_band(movement, slice(None), band="all", fraction=1.0)
     for fraction in fractions:
-        for band in Band:
-            chosen = slice_band(min(shape), band, count_directions(fraction, shape))
+        count = count_directions(fraction, shape)
+        for band in Band if count else ():  # a fraction of a small matrix may be no direction at all
+            chosen = slice_band(min(shape), band, count)
             yield _measure_band(movement, chosen, band=band.value, fraction=fraction)
 
 
