@@ -60,7 +60,7 @@ def test_spectra_of_any_pair_are_written_as_tables(settings, tmp_path) -> None:
     assert table["tensor"].nunique() == 28
     assert len(pd.read_parquet(tmp_path / "out" / "spectra_by_index.parquet")) > 0
     # The smallest fraction is a direction of the larger matrices only.
-    assert (table.loc[table["fraction"] == 0.05, "rows"] == 16).all()
+    assert (table.loc[table["fraction"] == 0.05, "rows"] >= 16).all()
     assert len(found["means"]) == 3 * (1 + 3 * len(DEFAULTS["spectra_fractions"]))
     with pytest.raises(click.ClickException, match="already exists"):
         measure(settings)
