@@ -120,7 +120,9 @@ NOTES = {
 
 def main() -> None:
     chosen = sys.argv[1:] or list(BENCHMARKS)
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if len(chosen) < len(BENCHMARKS) else {}
+    if unknown := [name for name in chosen if name not in BENCHMARKS]:
+        sys.exit(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     for name in chosen:
         measure, machine = BENCHMARKS[name], describe_machine()
         print(f"measuring {name} …", file=sys.stderr)
@@ -145,6 +147,13 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def describe_run(machine: Mapping[str, Any]) -> str:
+    return (
+        f"Measured on {machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}, "
+        f"load {machine['load_average_before']:.1f} before."
+    )
+
+
 def read_cpu_model() -> str:
     facts = Path("/proc/cpuinfo")
     lines = facts.read_text().splitlines() if facts.is_file() else []
@@ -160,6 +169,7 @@ def render_table(results: Mapping[str, Any]) -> str:
             continue
         lines.append(f"| {what} | {found[ours]:,.4g} {unit} | {found[beside]:,.4g} {unit} | {found[ratio]:.2f} |")
     lines += ["", *(note for name, describe in NOTES.items() if name in results for note in describe(results[name]))]
+    lines += dict.fromkeys(describe_run(results[name]["machine"]) for name in BENCHMARKS if name in results)
     return "\n".join(lines)
 
 

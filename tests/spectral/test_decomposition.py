@@ -42,17 +42,29 @@ def test_takes_every_float_dtype(make_matrix, dtype) -> None:
     check_factors(make_matrix((20, 8), np.linspace(3, 1, 8)).to(dtype))
 
 
-@pytest.mark.parametrize(("smallest", "wanted"), [(1e-3, 0), (1e-6, 1)])
-def test_svd_only_where_the_gram_matrix_loses_the_tail(make_matrix, monkeypatch, smallest, wanted) -> None:
+@pytest.mark.parametrize(("smallest", "wanted"), [(2e-5, 0), (1e-6, 1)])
+def test_only_a_tail_that_the_gram_matrix_loses_is_made_orthogonal_again(
+    make_matrix, monkeypatch, smallest, wanted
+) -> None:
     calls = []
-    svd = torch.linalg.svd
-    monkeypatch.setattr(decomposition.torch.linalg, "svd", lambda *args, **kw: calls.append(1) or svd(*args, **kw))
-    decompose(make_matrix((20, 8), np.geomspace(1, smallest, 8)).float())
+    repair = decomposition._orthonormalise
+    monkeypatch.setattr(decomposition, "_orthonormalise", lambda *args: calls.append(1) or repair(*args))
+    decompose(make_matrix((20, 8), np.geomspace(1, smallest, 8)))
     assert len(calls) == wanted
 
 
-def test_gram_route_is_orthonormal_at_the_edge_of_its_use(make_matrix) -> None:
-    check_factors(make_matrix((64, 32), np.geomspace(1, 1.01 * decomposition.SAFE_RATIO, 32)), tolerance=2e-6)
+@pytest.mark.parametrize("smallest", [1.01 * decomposition.SAFE_RATIO, 1e-6, 1e-8, 1e-11, 1e-14])
+def test_factors_are_orthonormal_wherever_the_tail_ends(make_matrix, smallest) -> None:
+    for shape in ((64, 32), (48, 48)):
+        check_factors(make_matrix(shape, np.geomspace(1, smallest, min(shape))), tolerance=2e-6)
+
+
+def test_directions_of_a_small_tail_are_those_of_the_matrix(make_matrix) -> None:
+    values = np.array([1.0, 0.5, 1e-6, 1e-7])
+    weight = make_matrix((30, 4), values)
+    factors = decompose(weight)
+    along = (weight @ factors.right.double().T / torch.from_numpy(values) * factors.left.double()).sum(dim=0)
+    assert along.tolist() == pytest.approx([1, 1, 1, 1], abs=0.05)
 
 
 def test_signs_are_fixed(make_matrix) -> None:
@@ -78,6 +90,7 @@ def test_refuses_what_is_no_finite_matrix(weight) -> None:
 def test_directions_are_counted_by_the_short_side_and_halves_go_up() -> None:
     assert count_directions(0.2, (10, 4)) == 1
     assert count_directions(0.5, (5, 9)) == 3
+    assert count_directions(0.29, (50, 51)) == 15
     assert (count_directions(0.0, (5, 9)), count_directions(1.0, (5, 9))) == (0, 5)
     with pytest.raises(ValueError, match="from 0 to 1"):
         count_directions(1.2, (5, 9))

@@ -156,6 +156,8 @@ def test_threshold_of_a_square_matrix_is_the_published_constant() -> None:
         (lambda p: merge_directions(p.target, **p.factors, top=1.5), "from 0 to 1"),
         (lambda p: merge_directions(p.target, **p.factors, top=0.5, sigma="both"), "expected target or donor"),
         (lambda p: merge_directions(p.target[:, :3], **p.factors, top=0.5), "factors of the donor"),
+        (lambda p: split_directions(p.factors["donor"], decompose(p.target[:9])), "donor are of shape 20 × 8"),
+        (lambda p: split_singular_values(p.factors["donor"], decompose(p.target[:9])), "the target's 9 × 8"),
         (lambda p: interpolate(p.target, p.donor[:, :3], donor_share=0.5), "the donor's tensor is 20 × 3"),
         (lambda p: scale_by_depth(p.target, p.donor, depth=2.0, shallow_share=0.5), "from 0 to 1"),
     ],

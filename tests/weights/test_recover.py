@@ -54,6 +54,17 @@ def test_report_measures_pair_nulls_and_edit(tmp_path, save_model) -> None:
     assert report["edit_flops"] > 0
 
 
+def test_what_is_not_defined_is_null_in_the_report(tmp_path, save_model) -> None:
+    donor, target = save_model("donor", seed=1), save_model("target")
+    for folder in (donor, target):
+        spoil(folder, lambda tensors: tensors.update({NAME: torch.zeros(24, 16)}))
+    recover_checkpoint(donor, target, tmp_path / "out", Edit(Method.uv_top, knob=0.01))
+    written = json.loads((tmp_path / "out" / REPORT).read_text(), parse_constant=pytest.fail)
+    zero = next(one for one in written["matrices"] if one["tensor"] == NAME)
+    assert zero["norm_ratio"] is None
+    assert 0 < written["medians"]["observed_left_angle_degrees"] <= 90
+
+
 def spoil(folder, change) -> None:
     tensors = load_file(folder / WEIGHTS)
     change(tensors)
@@ -103,8 +114,9 @@ def test_adapters_that_are_too_large_or_of_no_low_rank_are_refused(tmp_path, sav
     donor, target = save_model("donor", seed=1), save_model("target")
     with pytest.raises(ValueError, match="times the matrix's own entries"):
         recover_checkpoint(donor, target, tmp_path / "out", Edit(Method.uv_top, knob=0.9), form="adapter")
-    with pytest.raises(ValueError, match="is no low-rank update"):
-        recover_checkpoint(donor, target, tmp_path / "out", Edit(Method.interpolation, knob=0.5), form="adapter")
+    for edit in (Edit(Method.interpolation, knob=0.5), Edit(Method.singular_values)):
+        with pytest.raises(ValueError, match="is no low-rank update"):
+            recover_checkpoint(donor, target, tmp_path / "out", edit, form="adapter")
     recover_checkpoint(donor, target, tmp_path / "near", TOP, form="adapter")
     assert "of the matrix's own entries" in caplog.text
 

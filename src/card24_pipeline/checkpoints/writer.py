@@ -21,7 +21,11 @@ def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
     staged = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
-    model.save_pretrained(staged)
+    training_use_cache, model.config.use_cache = model.config.use_cache, True  # trainers switch it off for themselves
+    try:
+        model.save_pretrained(staged)
+    finally:
+        model.config.use_cache = training_use_cache
     tokenizer.save_pretrained(staged)
     write_manifest(staged)
     publish_folder(staged, folder)

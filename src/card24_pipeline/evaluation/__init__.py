@@ -1,0 +1,1 @@
+"""Generation, scoring, statistics and counted costs."""

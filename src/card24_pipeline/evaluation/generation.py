@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from card24_pipeline.evaluation.preallocated_cache import build_cache
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -62,10 +64,15 @@ def generate_answers(
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             batch = tokenizer.pad({"input_ids": [ids[index] for index in chosen]}, return_tensors="pt")
+            width = batch["input_ids"].shape[1]
             output = model.generate(
-                **batch, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
+                **batch,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                pad_token_id=tokenizer.pad_token_id,
+                past_key_values=build_cache(model, tokens=width + max_new_tokens),
             )
-            rows = output[:, batch["input_ids"].shape[1] :].tolist()
+            rows = output[:, width:].tolist()
             for index, row in zip(chosen, rows, strict=True):
                 answers[index] = _read_row(tokenizer, row, len(ids[index]))
             progress.update(len(chosen))

@@ -34,7 +34,7 @@ def map_in_processes(
 
     if not jobs:
         return []
-    workers = min(len(os.sched_getaffinity(0)), len(jobs))
+    workers = min(_count_cores(), len(jobs))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker) as pool:
         futures = {pool.submit(function, job): index for index, job in enumerate(jobs)}
@@ -46,6 +46,11 @@ def map_in_processes(
             pool.shutdown(cancel_futures=True)
             raise
     return [results[index] for index in range(len(jobs))]
+
+
+def _count_cores() -> int:
+    """Return the cores that this process may use; not every system tells more than how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _prepare_worker() -> None:

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validat
 from card24_pipeline.evaluation.settings import ScoringSettings
 from card24_pipeline.game.hands import HAND_SIZE
 from card24_pipeline.game.prompts import PromptLayout, render_prompt
-from card24_pipeline.parameters.checkpoint_tools import CheckpointToolParams
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.pipelines.base_model.mixture_params import MixtureParams
 from card24_pipeline.pipelines.base_model.source_params import FromScratchParams, SourceParams
+from card24_pipeline.pipelines.checkpoint_tools import CheckpointToolParams
 from card24_pipeline.pipelines.game.eval_hands_params import EvalHandsParams
 from card24_pipeline.pipelines.game.rl_hands_params import RlHandsParams
 from card24_pipeline.pipelines.game.sft_examples_params import SftExamplesParams

@@ -1,0 +1,1 @@
+"""Curves, contrasts, verdicts, figures and pages."""

@@ -1,0 +1,1 @@
+"""Numerics of singular vectors and values."""

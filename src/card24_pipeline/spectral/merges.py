@@ -55,7 +55,12 @@ def split_directions(
 
 
 def split_singular_values(donor: Factors, target: Factors) -> tuple[Tensor, Tensor]:
-    """Return the update of :func:`merge_singular_values` as L (m × r) and R (r × n), float32."""
+    """Return the update of :func:`merge_singular_values` as L (m × r) and R (r × n), float32.
+
+    Raises:
+        ValueError: If the factors are of matrices of different shapes.
+    """
+    _check_pair(donor, target)
     return target.left * (donor.values - target.values).float(), target.right
 
 
@@ -150,6 +155,7 @@ def _keep_triplets(weight: Tensor, donor_weight: Tensor, delta: Factors, count: 
 
 
 def _split_indices(donor: Factors, target: Factors, indices: Tensor, sigma: Sigma) -> tuple[Tensor, Tensor]:
+    _check_pair(donor, target)
     if sigma not in ("target", "donor"):
         raise ValueError(f"sigma: expected target or donor, got {sigma!r}")
     values = (donor if sigma == "donor" else target).values
@@ -171,6 +177,12 @@ def _check_factors(weight: Tensor, **factors: Factors) -> None:
             raise ValueError(
                 f"factors of the {name} are of a {shape[0]} × {shape[1]} matrix, not {_write(weight.shape)}"
             )
+
+
+def _check_pair(donor: Factors, target: Factors) -> None:
+    shapes = [(one.left.shape[0], one.right.shape[1]) for one in (donor, target)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"factors of the donor are of shape {_write(shapes[0])}, the target's {_write(shapes[1])}")
 
 
 def _check_donor(weight: Tensor, donor_weight: Tensor, *shares: float) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from card24_pipeline.evaluation.preallocated_cache import build_cache
 from card24_pipeline.evaluation.protocol import RevisionProtocol
 from card24_pipeline.game.prompts import PromptLayout
 from card24_pipeline.game.verdicts import Outcome
-from card24_pipeline.training.preallocated_cache import build_cache
 from card24_pipeline.training.rl_run import CardTask, Hand, RlError
 from card24_pipeline.training.rl_settings import RolloutSettings
 

@@ -1,0 +1,1 @@
+"""DVC's stages out of Kedro's graph."""

@@ -99,6 +99,20 @@ def describe_tensors(checkpoint: Checkpoint) -> tuple[dict[str, Place], dict[str
     return place_tensors(shapes), shapes
 
 
+def list_touched(
+    edit: Edit, target: Checkpoint, places: Mapping[str, Place], shapes: Mapping[str, tuple[int, ...]]
+) -> list[str]:
+    """Return the names of the tensors that an edit changes.
+
+    Raises:
+        CheckpointError: If there are none.
+    """
+    names = [name for name, place in places.items() if edit.touches(place, shapes[name])]
+    if not names:
+        raise CheckpointError(f"{edit.name} would touch no tensor of {target.folder}")
+    return names
+
+
 def edit_tensors(donors: Mapping[str, Checkpoint], target: Checkpoint, edits: Sequence[Edit]) -> Iterator[EditedTensor]:
     """Yield every tensor of the target, one after another, as each edit leaves it.
 
@@ -121,8 +135,7 @@ def edit_tensors(donors: Mapping[str, Checkpoint], target: Checkpoint, edits: Se
         check_same_model(donor, target)
     places, shapes = describe_tensors(target)
     for edit in edits:
-        if not any(edit.touches(place, shapes[name]) for name, place in places.items()):
-            raise CheckpointError(f"{edit.name} would touch no tensor of {target.folder}")
+        list_touched(edit, target, places, shapes)
     return _edit_each(donors, target, edits, places)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.checkpoints.reader import check_same_model, open_checkpoint
-from card24_pipeline.checkpoints.selection import is_matrix
+from card24_pipeline.checkpoints.selection import Place, is_matrix
 from card24_pipeline.evaluation.processes import map_in_processes
 from card24_pipeline.weights.editing import describe_tensors
 from card24_pipeline.weights.edits import MATRIX_PARTS
@@ -94,7 +94,7 @@ def _measure_matrix(
     changes: Sequence[Change],
     settings: SpectraSettings,
     returns: Sequence[Return],
-    job: tuple[str, Any],
+    job: tuple[str, Place],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Measure one matrix, in a process of its own."""
     name, place = job

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from card24_pipeline.spectral.decomposition import Factors
 
-USUAL_FRACTION = 0.2  # of the directions, where the edit itself names none
+USUAL_FRACTION = 0.2  # of the directions, where the edit itself does not name some of them
 
 
 class _BenchHistory(MatrixHistory):
@@ -42,9 +42,11 @@ def describe_movement(
     Returns:
         ``tensor``; the median relative shift of singular values from donor to target; the mean principal angles, left
         and right, of the top directions (as many as the edit restores, or a fifth) in degrees, as measured and for
-        each null model; ‖ΔW‖/‖W‖ from donor to target; and ‖W' − W‖/‖W‖ of the edit.
+        each null model; ‖ΔW‖/‖W‖ from donor to target; and ‖W' − W‖/‖W‖ of the edit. At least one direction is
+        taken, however small the matrix. None stands for what is not defined, as for a matrix of zeros.
     """
     fraction = edit.knob if edit.knob is not None and 0 < edit.knob < 1 else USUAL_FRACTION
+    fraction = max(fraction, 1 / min(bench.weight.shape))
     settings = SpectraSettings((fraction,), null_draws, edit.seed)
     rows, _ = measure_change(_BenchHistory(bench, donor), Change("", 0, "donor", "target"), settings)
     weight = bench.weight.float()
@@ -59,5 +61,5 @@ def describe_movement(
         key = f"{side}_angle_degrees"
         for model in dict.fromkeys(row["model"] for row in rows):
             angles = [row[key] for row in rows if row["model"] == model and row["band"] == "top"]
-            found[f"{model}_{key}"] = sum(angles) / len(angles) if angles else math.nan
-    return found
+            found[f"{model}_{key}"] = sum(angles) / len(angles)
+    return {key: value if isinstance(value, str) or math.isfinite(value) else None for key, value in found.items()}

@@ -7,7 +7,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from math import prod
 from pathlib import Path
@@ -21,22 +21,23 @@ from card24_pipeline.checkpoints.hub import resolve_checkpoint
 from card24_pipeline.checkpoints.lora import AdapterWriter, LowRankUpdate
 from card24_pipeline.checkpoints.manifest import CheckpointError
 from card24_pipeline.checkpoints.reader import Checkpoint, check_same_model, open_checkpoint
-from card24_pipeline.checkpoints.selection import Place, is_matrix
+from card24_pipeline.checkpoints.selection import is_matrix
 from card24_pipeline.checkpoints.staging import check_vacant
 from card24_pipeline.weights.costs import count_edit_flops
-from card24_pipeline.weights.editing import Workbench, apply_edit, describe_tensors
+from card24_pipeline.weights.editing import Workbench, apply_edit, describe_tensors, list_touched
 from card24_pipeline.weights.edits import MATRIX_PARTS, Edit, Method
 from card24_pipeline.weights.movement import describe_movement
 
 if TYPE_CHECKING:
-    from card24_pipeline.spectral.decomposition import Factors
+    import torch
 
 logger = logging.getLogger(__name__)
 
 Form = Literal["checkpoint", "adapter"]
 DONOR = "donor"
 REPORT = "recovery_report.json"
-LOW_RANK_METHODS = (Method.uv_top, Method.uv_tail, Method.singular_values)
+# All singular values at once are an update of full rank, larger than the matrix.
+LOW_RANK_METHODS = (Method.uv_top, Method.uv_tail)
 NEAR_FULL_SIZE = 0.5  # of the matrix's own entries: from here on an adapter saves little
 SHARD_BYTES = 256 * 2**20
 
@@ -60,7 +61,7 @@ def recover_checkpoint(
         output: New folder.
         edit: What to do; its donor must be called ``donor``.
         form: ``checkpoint`` for a whole folder that ``from_pretrained`` opens, ``adapter`` for the exact low-rank
-            update as a LoRA adapter of the target (``uv_top``, ``uv_tail`` and ``singular_values`` only).
+            update as a LoRA adapter of the target (``uv_top`` and ``uv_tail`` only).
         null_draws: Draws of each null model that the measured angles are held against; 0 for none.
 
     Returns:
@@ -78,16 +79,18 @@ def recover_checkpoint(
         giver, taker = (stack.enter_context(open_checkpoint(resolve_checkpoint(one))) for one in (donor, target))
         check_same_model(giver, taker)
         places, shapes = describe_tensors(taker)
-        touched = [name for name, place in places.items() if edit.touches(place, shapes[name])]
-        if not touched:
-            raise CheckpointError(f"{edit.name} would touch no tensor of {taker.folder}")
+        touched = dict.fromkeys(list_touched(edit, taker, places, shapes))
         if form == "adapter":
             size = _check_adapter(edit, {name: shapes[name] for name in touched})
         else:
             size = sum(count_bytes(taker, name) for name in taker.names)
         check_disk(folder, size)
-        write = _write_adapter if form == "adapter" else _write_checkpoint
-        report = {
+        writer = (
+            AdapterWriter(folder, target=taker)
+            if form == "adapter"
+            else FolderWriter(folder, like=taker, max_shard_bytes=SHARD_BYTES)
+        )
+        report: dict[str, Any] = {
             "donor": str(donor),
             "target": str(target),
             "edit": edit.name,
@@ -96,7 +99,17 @@ def recover_checkpoint(
             "tensors": len(taker.names),
             "edit_flops": count_edit_flops(edit, places, shapes),
         }
-        write(folder, giver, taker, places, edit, null_draws, report, started)
+        with writer:
+            matrices = []
+            names = touched if form == "adapter" else list(places)
+            for name in tqdm(names, desc="Recovering", unit="tensor", mininterval=1.0):
+                bench = Workbench(name, places[name], {DONOR: giver}, taker)
+                edited = _write_tensor(writer, edit, bench)
+                if name in touched and places[name].part in MATRIX_PARTS and is_matrix(shapes[name]):
+                    matrices.append(describe_movement(bench, DONOR, edited, edit, null_draws))
+            report |= {"medians": _take_medians(matrices), "matrices": matrices}
+            report["seconds"] = time.perf_counter() - started
+            (writer.staged / REPORT).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
     return report
 
 
@@ -130,8 +143,7 @@ def _check_adapter(edit: Edit, shapes: Mapping[str, tuple[int, ...]]) -> int:
     size = 0
     largest = (0.0, "")
     for name, shape in shapes.items():
-        rank = min(shape) if edit.knob is None else 2 * count_directions(edit.knob, shape)
-        entries = rank * sum(shape)
+        entries = 2 * count_directions(edit.amount, shape) * sum(shape)
         size += 4 * entries
         largest = max(largest, (entries / prod(shape), name))
     share, name = largest
@@ -145,69 +157,23 @@ def _check_adapter(edit: Edit, shapes: Mapping[str, tuple[int, ...]]) -> int:
     return size
 
 
-def _write_checkpoint(
-    folder: Path,
-    donor: Checkpoint,
-    target: Checkpoint,
-    places: Mapping[str, Place],
-    edit: Edit,
-    null_draws: int,
-    report: dict[str, Any],
-    started: float,
-) -> None:
-    with FolderWriter(folder, like=target, max_shard_bytes=SHARD_BYTES) as writer:
-        matrices = []
-        for name, place in tqdm(places.items(), desc="Recovering", unit="tensor", mininterval=1.0):
-            bench = Workbench(name, place, {DONOR: donor}, target)
-            edited = apply_edit(edit, bench)
-            writer.add(name, edited)
-            if _is_measured(edit, bench):
-                matrices.append(describe_movement(bench, DONOR, edited, edit, null_draws))
-        _finish_report(writer.staged, report, matrices, started)
+def _write_tensor(writer: AdapterWriter | FolderWriter, edit: Edit, bench: Workbench) -> torch.Tensor:
+    """Write one tensor, or its low-rank update, and return it as edited."""
+    if isinstance(writer, FolderWriter):
+        edited = apply_edit(edit, bench)
+        writer.add(bench.name, edited)
+        return edited
+    from card24_pipeline.spectral.merges import split_directions
+
+    fractions = {"top" if edit.method is Method.uv_top else "tail": edit.amount}
+    update = LowRankUpdate(
+        *split_directions(bench.donor_factors(DONOR), bench.target_factors, sigma=edit.sigma, **fractions)
+    )
+    writer.add(bench.name, update)
+    return bench.weight.float() + update.left @ update.right
 
 
-def _write_adapter(
-    folder: Path,
-    donor: Checkpoint,
-    target: Checkpoint,
-    places: Mapping[str, Place],
-    edit: Edit,
-    null_draws: int,
-    report: dict[str, Any],
-    started: float,
-) -> None:
-    touched = [name for name, place in places.items() if edit.touches(place, target.describe(name).shape)]
-    with AdapterWriter(folder, target=target) as writer:
-        matrices = []
-        for name in tqdm(touched, desc="Recovering", unit="matrix", mininterval=1.0):
-            bench = Workbench(name, places[name], {DONOR: donor}, target)
-            update = split_edit(edit, bench.donor_factors(DONOR), bench.target_factors)
-            writer.add(name, update)
-            edited = bench.weight.float() + update.left @ update.right
-            matrices.append(describe_movement(bench, DONOR, edited, edit, null_draws))
-        _finish_report(writer.staged, report, matrices, started)
-
-
-def split_edit(edit: Edit, donor: Factors, target: Factors) -> LowRankUpdate:
-    """Return the update that an edit with a low-rank form adds to one matrix."""
-    from card24_pipeline.spectral.merges import split_directions, split_singular_values
-
-    if edit.method is Method.singular_values:
-        return LowRankUpdate(*split_singular_values(donor, target))
-    band = "top" if edit.method is Method.uv_top else "tail"
-    return LowRankUpdate(*split_directions(donor, target, sigma=edit.sigma, **{band: edit.amount}))
-
-
-def _is_measured(edit: Edit, bench: Workbench) -> bool:
-    """Tell whether the report measures a tensor: every edited matrix of attention and MLP."""
-    shape = tuple(bench.weight.shape)
-    return edit.touches(bench.place, shape) and bench.place.part in MATRIX_PARTS and is_matrix(shape)
-
-
-def _finish_report(staged: Path, report: dict[str, Any], matrices: list[dict[str, Any]], started: float) -> None:
-    """Add the matrices, their medians and the time, and write the report among the other files."""
-    numbers = [key for key, value in (matrices[0] if matrices else {}).items() if isinstance(value, float)]
-    report["medians"] = {key: median(one[key] for one in matrices) for key in numbers}
-    report["matrices"] = matrices
-    report["seconds"] = time.perf_counter() - started
-    (staged / REPORT).write_text(json.dumps(report, indent=1) + "\n")
+def _take_medians(matrices: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the median over matrices of every number that they have."""
+    names = dict.fromkeys(key for one in matrices for key, value in one.items() if isinstance(value, float))
+    return {name: median(one[name] for one in matrices if one[name] is not None) for name in names}

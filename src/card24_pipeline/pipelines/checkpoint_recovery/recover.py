@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
-from card24_pipeline.parameters.checkpoint_tools import CheckpointToolParams
-from card24_pipeline.pipelines.tool_errors import shown_in_a_line
+from card24_pipeline.pipelines.checkpoint_tools import CheckpointToolParams, shown_in_a_line
+from card24_pipeline.weights.edits import Edit
 
 logger = logging.getLogger(__name__)
 
@@ -18,16 +19,15 @@ def recover(parameters: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The report, which also lies in the folder written.
     """
-    from card24_pipeline.weights.edits import KNOBS
     from card24_pipeline.weights.recover import recover_checkpoint
 
-    params = CheckpointToolParams(**{name: parameters[name] for name in CheckpointToolParams.model_fields})
+    params = CheckpointToolParams.pick(parameters)
     donor, target = params.require_pair()
-    edit = make_edit(params)
+    edit = params.make_edit()
     folder = params.name_output(params.method)
     scores: dict[str, float] = {}
     if params.probe:
-        if edit.method not in KNOBS:
+        if edit.knob is None:
             raise ValueError(f"probe: {params.method} has no knob to choose")
         edit, scores = _choose(params, edit)
     report = recover_checkpoint(donor, target, folder, edit, form=params.output, null_draws=params.null_draws)
@@ -39,26 +39,8 @@ def recover(parameters: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def make_edit(params: CheckpointToolParams) -> Any:
-    """Return the edit that the parameters describe."""
-    from card24_pipeline.checkpoints.selection import Part
-    from card24_pipeline.weights.edits import KNOBS, Edit, Method
-
-    method = Method(params.method)
-    return Edit(
-        method=method,
-        knob=getattr(params, KNOBS[method]) if method in KNOBS else None,
-        sigma=params.sigma,
-        matrices=tuple(Part(name) for name in params.matrices),
-        embeddings=params.embeddings,
-        seed=params.draw_seed,
-    )
-
-
-def _choose(params: CheckpointToolParams, edit: Any) -> tuple[Any, dict[str, float]]:
+def _choose(params: CheckpointToolParams, edit: Edit) -> tuple[Edit, dict[str, float]]:
     """Choose the edit's knob by the probe."""
-    from pathlib import Path
-
     from card24_pipeline.checkpoints.staging import check_vacant
     from card24_pipeline.weights.probe import ProbeSettings, choose_knob, read_questions
 

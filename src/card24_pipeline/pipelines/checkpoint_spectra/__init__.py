@@ -1,0 +1,1 @@
+"""Spectra as a tool for anyone's checkpoints."""

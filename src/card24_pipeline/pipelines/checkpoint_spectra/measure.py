@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from card24_pipeline.parameters.checkpoint_tools import CheckpointToolParams
-from card24_pipeline.pipelines.tool_errors import shown_in_a_line
+from card24_pipeline.pipelines.checkpoint_tools import CheckpointToolParams, shown_in_a_line
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ def measure(parameters: dict[str, Any]) -> dict[str, Any]:
     from card24_pipeline.weights.measuring import measure_spectra_of
     from card24_pipeline.weights.spectra import Change, SpectraSettings
 
-    params = CheckpointToolParams(**{name: parameters[name] for name in CheckpointToolParams.model_fields})
+    params = CheckpointToolParams.pick(parameters)
     donor, target = (resolve_checkpoint(name) for name in params.require_pair())
     folder = params.name_output("spectra")
     check_vacant(folder)

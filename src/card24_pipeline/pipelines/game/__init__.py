@@ -1,0 +1,1 @@
+"""Hands, their splits and the examples made of them."""

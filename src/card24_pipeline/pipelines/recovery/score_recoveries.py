@@ -17,7 +17,7 @@ from card24_pipeline.evaluation.variant_scoring import score_variants
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.pipelines.recovery.params import RecoveryParams
 from card24_pipeline.weights.costs import count_edit_flops
-from card24_pipeline.weights.editing import describe_tensors
+from card24_pipeline.weights.editing import describe_tensors, list_touched
 from card24_pipeline.weights.edits import Edit
 from card24_pipeline.weights.writing import write_edited
 
@@ -36,8 +36,7 @@ def score_recoveries(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Build every variant of End and score it on the hands of all splits but the published draws.
 
-    The variants live in a temporary folder until they are scored: each is made again from the checkpoints in less
-    time than it takes to read.
+    The variants live in a temporary folder until they are scored; the timings tell what making them took.
 
     Returns:
         The variants (what was done, tensors touched, floating-point operations); their summaries; their hands; and
@@ -88,7 +87,7 @@ def _describe_variants(edits: Iterable[Edit], target: Checkpoint) -> pd.DataFram
             "sigma": edit.sigma,
             "matrices": ",".join(edit.matrices),
             "embeddings": edit.embeddings,
-            "tensors_touched": sum(edit.touches(place, shapes[name]) for name, place in places.items()),
+            "tensors_touched": len(list_touched(edit, target, places, shapes)),
             "edit_flops": count_edit_flops(edit, places, shapes),
         }
         for edit in edits

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning, its scores and the selection of checkpoints."""

@@ -1,11 +1,17 @@
-"""Parameters of the tools that work on anyone's checkpoints."""
+"""What the tools for anyone's checkpoints share: their parameters, and errors shown in a line."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import click
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+
+from card24_pipeline.checkpoints.selection import Part
+from card24_pipeline.weights.edits import KNOBS, Edit, Method
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -17,18 +23,7 @@ class CheckpointToolParams(BaseModel):
 
     donor: str | None
     target: str | None
-    method: Literal[
-        "uv_top",
-        "uv_tail",
-        "uv_random",
-        "uv_turned",
-        "singular_values",
-        "layer_reset",
-        "interpolation",
-        "lines",
-        "delta_top",
-        "delta_threshold",
-    ]
+    method: Method
     top_fraction: Share
     tail_fraction: Share
     random_fraction: Share
@@ -37,7 +32,7 @@ class CheckpointToolParams(BaseModel):
     shallow_share: Share
     delta_fraction: Share
     sigma: Literal["target", "donor"]
-    matrices: list[Literal["attention", "mlp"]] = Field(min_length=1)
+    matrices: list[Part] = Field(min_length=1)
     embeddings: bool
     draw_seed: NonNegativeInt
     output: Literal["checkpoint", "adapter"]
@@ -55,6 +50,26 @@ class CheckpointToolParams(BaseModel):
     def wrap_single(cls, value: Any) -> Any:
         """Take ``matrices=mlp`` from the command line, which has no lists."""
         return [value] if isinstance(value, str) else value
+
+    @classmethod
+    def pick(cls, parameters: dict[str, Any]) -> CheckpointToolParams:
+        """Take the tools' settings out of all parameters of a run."""
+        return cls(**{name: parameters[name] for name in cls.model_fields})
+
+    def make_edit(self) -> Edit:
+        """Return the edit that the settings describe.
+
+        Raises:
+            ValueError: If they do not go together.
+        """
+        return Edit(
+            method=self.method,
+            knob=getattr(self, KNOBS[self.method]) if self.method in KNOBS else None,
+            sigma=self.sigma,
+            matrices=tuple(self.matrices),
+            embeddings=self.embeddings,
+            seed=self.draw_seed,
+        )
 
     def name_output(self, kind: str) -> Path:
         """Return the folder to write, named after the target where none is given."""
@@ -75,3 +90,12 @@ class CheckpointToolParams(BaseModel):
                 f"{missing}: name a checkpoint folder or hub:organisation/name (--params=donor=…,target=…)"
             )
         return self.donor, self.target
+
+
+@contextmanager
+def shown_in_a_line() -> Iterator[None]:
+    """Turn errors about the user's folders and settings into what the command line shows without a traceback."""
+    try:
+        yield
+    except ValueError as error:  # of which CheckpointError is one
+        raise click.ClickException(str(error)) from error
