@@ -1,7 +1,10 @@
+import inspect
+
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
+from card24_pipeline.catalog.measured_table import MeasuredTableDataset
 from card24_pipeline.catalog.table import TableDataset
 
 COLUMNS = {"split": "string", "values": "list<int64>", "passed": "bool", "loss": "double"}
@@ -51,3 +54,16 @@ def test_reading_names_the_file_and_the_column(tmp_path):
     make_frame().assign(loss=[1, 2]).to_parquet(path, index=False)
     with pytest.raises(DatasetError, match="column 'loss' is int64, expected double"):
         TableDataset(filepath=str(path), columns={**COLUMNS, "split": "large_string"}).load()
+
+
+def test_preview_has_the_first_rows_under_the_type_that_kedro_viz_looks_for(tmp_path):
+    dataset = MeasuredTableDataset(filepath=str(tmp_path / "a.parquet"), columns=COLUMNS)
+    dataset.save(make_frame().assign(loss=[float("nan"), 1.0]))
+    assert inspect.signature(dataset.preview).return_annotation == "TablePreview"
+    assert dataset.preview(nrows=1) == {
+        "index": [0],
+        "columns": list(COLUMNS),
+        "data": [["sft", [1, 2], True, None]],
+    }
+    dataset.save(make_frame().head(0))
+    assert dataset.preview()["data"] == []

@@ -177,6 +177,11 @@ REFUSED = {
         "'deal': params:rat: .* 'rate'",
     ),
     "all parameters": ([node(work, "parameters", "hands", name="deal")], {}, "'deal' takes all parameters"),
+    "one name in two namespaces": (
+        [node(work, None, "hands", name="deal", namespace="a"), node(work, None, "table", name="deal", namespace="b")],
+        {},
+        "nodes 'a.deal' and 'b.deal' would be one stage",
+    ),
     "name that DVC refuses": ([node(work, None, "hands", name="game.deal")], {}, "DVC allows letters"),
 }
 
@@ -191,6 +196,12 @@ class TestRefused:
     def test_seeds(self, seeds: Any) -> None:
         with pytest.raises(VersioningError, match="seeds: expected a list of different whole numbers for node 'score'"):
             build([SCORE], params={"seeds": seeds})
+
+
+def test_a_stage_drops_its_node_s_namespace_and_runs_the_node_by_its_whole_name() -> None:
+    (stage,) = build([node(work, None, "hands", name="deal", namespace="game")])
+    assert (stage.name, stage.node) == ("deal", "game.deal")
+    assert "kedro run --env=base --nodes=game.deal\n" in render_dvc_file(describe_scale("base"), [stage])
 
 
 @pytest.fixture

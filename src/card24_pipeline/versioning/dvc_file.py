@@ -44,7 +44,7 @@ def _describe_stage(scale: Scale, stage: Stage) -> dict[str, Any]:
 
 
 def _write_command(scale: Scale, stage: Stage) -> str:
-    command = f"kedro run --env={scale.name} --nodes={stage.name}"
+    command = f"kedro run --env={scale.name} --nodes={stage.node}"
     if stage.seeds is not None:
         return f"{command} --params=seed={SEED_ITEM}"
     return f"{command} --params=seed=all" if stage.all_seeds else command

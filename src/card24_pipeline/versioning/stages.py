@@ -31,7 +31,8 @@ class Stage:
     """What DVC needs to know of one node.
 
     Attributes:
-        name: Name of the node and the stage.
+        name: Name of the stage: the node's without its namespace.
+        node: Name of the node.
         seeds: One run for each of them; None for a shared stage.
         all_seeds: Whether a shared stage brings seeds together.
         data: Paths that it reads.
@@ -41,6 +42,7 @@ class Stage:
     """
 
     name: str
+    node: str
     seeds: tuple[int, ...] | None
     all_seeds: bool
     data: tuple[str, ...]
@@ -68,12 +70,14 @@ class StageBuilder:
             VersioningError: When the graph cannot run stage by stage, naming the nodes and datasets at fault.
         """
         nodes = [node for node in _sort_nodes(self._pipeline) if self._find_outs(node)]
+        _refuse_shared_names(nodes)
         self._refuse_memory_between(nodes)
         self._refuse_shared_outs(nodes)
         return [self._build_stage(node) for node in nodes]
 
     def _build_stage(self, node: Node) -> Stage:
-        if not _STAGE_NAME.fullmatch(node.name):
+        name = _name_stage(node)
+        if not _STAGE_NAME.fullmatch(name):
             raise VersioningError(f"node '{node.name}': DVC allows letters, digits, '_' and '-' in a stage's name")
         outs = self._find_outs(node)
         for dataset in outs:
@@ -89,7 +93,8 @@ class StageBuilder:
             if dataset.tracked and not dataset.in_memory:
                 paths |= _expand_path(str(dataset.path), None if per_seed else seeds)
         return Stage(
-            name=node.name,
+            name=name,
+            node=node.name,
             seeds=seeds if per_seed else None,
             all_seeds=all_seeds,
             data=tuple(sorted(paths)),
@@ -169,6 +174,18 @@ class StageBuilder:
                             + ("" if path == other else f" and {path}")
                         )
                 owners[path] = node.name
+
+
+def _name_stage(node: Node) -> str:
+    return str(node.name).removeprefix(f"{node.namespace}.")
+
+
+def _refuse_shared_names(nodes: Iterable[Node]) -> None:
+    owners: dict[str, str] = {}
+    for node in nodes:
+        other = owners.setdefault(_name_stage(node), node.name)
+        if other != node.name:
+            raise VersioningError(f"nodes '{other}' and '{node.name}' would be one stage: rename one of them")
 
 
 def _is_data(name: str) -> bool:

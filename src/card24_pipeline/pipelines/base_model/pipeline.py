@@ -16,6 +16,7 @@ def create_pipeline() -> Pipeline:
                 inputs=["multisets", "params:game.rules", "params:game.prompt", "params:base_model.mixture"],
                 outputs="pretraining_examples",
                 name="render_pretraining_examples",
+                namespace="base_model",
             ),
             Node(
                 obtain_base_model,
@@ -28,12 +29,14 @@ def create_pipeline() -> Pipeline:
                 },
                 outputs=["base_model", "base_model_history", "base_model_timings"],
                 name="obtain_base_model",
+                namespace="base_model",
             ),
             Node(
                 score_base_model,
                 inputs=["base_model", "eval_hands", "params:game.prompt", "params:scoring"],
                 outputs=["base_scores", "base_hand_scores", "base_scoring_timings"],
                 name="score_base_model",
+                namespace="base_model",
             ),
         ]
     )

@@ -17,24 +17,28 @@ def create_pipeline() -> Pipeline:
                 inputs=["params:game.rules", "params:game.split"],
                 outputs="multisets",
                 name="split_multisets",
+                namespace="game",
             ),
             Node(
                 deal_eval_hands,
                 inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.eval_hands"],
                 outputs="eval_hands",
                 name="deal_eval_hands",
+                namespace="game",
             ),
             Node(
                 render_sft_examples,
                 inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.sft_examples"],
                 outputs="sft_examples",
                 name="render_sft_examples",
+                namespace="game",
             ),
             Node(
                 deal_rl_hands,
                 inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.rl_hands"],
                 outputs="rl_hands",
                 name="deal_rl_hands",
+                namespace="game",
             ),
         ]
     )

@@ -27,6 +27,7 @@ def create_pipeline() -> Pipeline:
                     "recovery_timings",
                 ],
                 name="score_recoveries",
+                namespace="recovery",
             )
         ]
     )

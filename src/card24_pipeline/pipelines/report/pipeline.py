@@ -26,6 +26,7 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["sft_scores_table", "sft_curves", "sft_contrasts", "sft_figure", "study_report"],
                 name="report_sft",
+                namespace="report",
             ),
             Node(
                 report_rl,
@@ -44,6 +45,7 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["rl_contrasts", "rl_runs", "rl_figure", "rl_training_figure", "rl_report"],
                 name="report_rl",
+                namespace="report",
             ),
             Node(
                 report_spectra,
@@ -65,6 +67,7 @@ def create_pipeline() -> Pipeline:
                     "spectra_report",
                 ],
                 name="report_spectra",
+                namespace="report",
             ),
             Node(
                 report_recovery,
@@ -91,6 +94,7 @@ def create_pipeline() -> Pipeline:
                     "recovery_report",
                 ],
                 name="report_recovery",
+                namespace="report",
             ),
         ]
     )

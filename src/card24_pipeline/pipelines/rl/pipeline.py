@@ -28,6 +28,7 @@ def _wire_arm(name: str, arm: str) -> list[Node]:
             },
             outputs=[f"{name}_checkpoints", f"{name}_history@seed", f"{name}_timings"],
             name=f"train_{name}",
+            namespace="rl",
         ),
         Node(
             score_rl,
@@ -41,5 +42,6 @@ def _wire_arm(name: str, arm: str) -> list[Node]:
             ],
             outputs=[f"{name}_scores@seed", f"{name}_hand_scores@seed", f"{name}_scoring_timings"],
             name=f"score_{name}",
+            namespace="rl",
         ),
     ]

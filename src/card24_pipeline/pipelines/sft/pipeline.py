@@ -16,6 +16,7 @@ def create_pipeline() -> Pipeline:
                 inputs=["base_model", "sft_examples", "params:sft", "params:seed", "sft_progress"],
                 outputs=["sft_checkpoints", "sft_history", "sft_timings"],
                 name="train_sft",
+                namespace="sft",
             ),
             Node(
                 score_sft,
@@ -29,12 +30,14 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["sft_scores@seed", "sft_hand_scores@seed", "sft_scoring_timings"],
                 name="score_sft",
+                namespace="sft",
             ),
             Node(
                 select_checkpoints,
                 inputs=["sft_scores@seed", "params:selection"],
                 outputs="selected_checkpoints@seed",
                 name="select_checkpoints",
+                namespace="sft",
             ),
         ]
     )

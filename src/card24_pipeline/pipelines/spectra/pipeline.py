@@ -21,6 +21,7 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["spectra@seed", "spectra_by_index@seed", "rl_return@seed", "spectra_timings"],
                 name="measure_spectra",
+                namespace="spectra",
             )
         ]
     )
