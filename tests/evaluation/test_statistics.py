@@ -1,10 +1,6 @@
-import numpy as np
-import pandas as pd
 import pytest
 
-from card24_pipeline.evaluation.statistics import Interval, bootstrap_over_multisets, wilson_interval
-
-SETTINGS = {"resamples": 400, "confidence": 0.95, "seed": 7}
+from card24_pipeline.evaluation.statistics import wilson_interval
 
 
 class TestWilson:
@@ -37,73 +33,3 @@ class TestWilson:
     def test_impossible_counts_are_refused(self, successes, trials):
         with pytest.raises(ValueError, match=f"got {successes} of {trials}"):
             wilson_interval(successes, trials, confidence=0.95)
-
-
-@pytest.fixture
-def hands():
-    generator = np.random.default_rng(0)
-    count = 60
-    frame = pd.DataFrame({"multiset": [f"m{index // 3}" for index in range(count)]})
-    frame["left"] = generator.integers(0, 2, count).astype(float)
-    frame["right"] = generator.integers(0, 2, count).astype(float)
-    return frame
-
-
-class TestBootstrap:
-    def test_estimate_is_the_mean_over_rows_within_its_interval(self, hands):
-        uneven = hands.iloc[:-2]
-        for name, interval in zip(
-            ("left", "right"), bootstrap_over_multisets(uneven, ["left", "right"], **SETTINGS), strict=True
-        ):
-            assert interval.estimate == pytest.approx(uneven[name].mean())
-            assert interval.low < interval.estimate < interval.high
-
-    def test_rows_of_a_multiset_move_together(self, hands):
-        (once,) = bootstrap_over_multisets(hands, ["left"], **SETTINGS)
-        (twice,) = bootstrap_over_multisets(pd.concat([hands, hands]), ["left"], **SETTINGS)
-        assert (twice.estimate, twice.low, twice.high) == pytest.approx((once.estimate, once.low, once.high))
-
-    def test_copies_that_counted_as_hands_of_their_own_would_narrow_it(self, hands):
-        copies = pd.concat([hands.assign(multiset=hands["multiset"] + f"_{copy}") for copy in range(4)])
-        (once,), (wrong,) = (bootstrap_over_multisets(frame, ["left"], **SETTINGS) for frame in (hands, copies))
-        assert wrong.high - wrong.low < 0.7 * (once.high - once.low)
-
-    def test_columns_share_their_draws(self, hands):
-        paired = hands.assign(shifted=hands["left"] + 0.25, difference=0.25)
-        left, shifted, difference = bootstrap_over_multisets(paired, ["left", "shifted", "difference"], **SETTINGS)
-        assert (shifted.low, shifted.high) == pytest.approx((left.low + 0.25, left.high + 0.25))
-        assert (difference.low, difference.high) == pytest.approx((0.25, 0.25))
-
-    def test_order_of_rows_does_not_matter_and_the_seed_does(self, hands):
-        (first,) = bootstrap_over_multisets(hands, ["left"], **SETTINGS)
-        (shuffled,) = bootstrap_over_multisets(hands.sample(frac=1, random_state=1), ["left"], **SETTINGS)
-        (other,) = bootstrap_over_multisets(hands, ["left"], **{**SETTINGS, "seed": 8})
-        assert first == shuffled
-        assert first != other
-
-    def test_hands_that_agree_leave_no_width(self, hands):
-        (interval,) = bootstrap_over_multisets(hands.assign(left=1.0), ["left"], **SETTINGS)
-        assert interval == Interval(1.0, 1.0, 1.0)
-
-    def test_spread_is_that_of_the_cluster_means(self):
-        generator = np.random.default_rng(3)
-        means = generator.random(400)
-        frame = pd.DataFrame({"multiset": np.repeat(np.arange(400), 2), "value": np.repeat(means, 2)})
-        (interval,) = bootstrap_over_multisets(frame, ["value"], resamples=4000, confidence=0.95, seed=0)
-        expected = 2 * 1.959964 * means.std() / np.sqrt(400)
-        assert interval.high - interval.low == pytest.approx(expected, rel=0.06)
-
-    def test_intervals_cover_the_truth_about_as_often_as_they_claim(self):
-        generator = np.random.default_rng(5)
-        multisets, orders, trials, covered = 50, 3, 150, 0
-        for trial in range(trials):
-            skill = np.repeat(generator.beta(1, 1, multisets), orders)
-            frame = pd.DataFrame({"multiset": np.repeat(np.arange(multisets), orders)})
-            frame["passed"] = (generator.random(multisets * orders) < skill).astype(float)
-            (interval,) = bootstrap_over_multisets(frame, ["passed"], resamples=200, confidence=0.9, seed=trial)
-            covered += interval.low <= 0.5 <= interval.high
-        assert 0.83 <= covered / trials <= 0.96
-
-    def test_no_hands_are_refused(self, hands):
-        with pytest.raises(ValueError, match="no hands"):
-            bootstrap_over_multisets(hands.iloc[:0], ["left"], **SETTINGS)

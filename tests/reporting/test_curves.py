@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from card24_pipeline.evaluation.statistics import bootstrap_over_multisets
+from card24_pipeline.reporting.resampling import bootstrap_over_multisets
 
 
 def read(table, value, *, split, met="all", **others):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from card24_pipeline.evaluation.statistics import bootstrap_over_multisets
+from card24_pipeline.reporting.resampling import bootstrap_over_multisets
 from card24_pipeline.reporting.rl_contrasts import ARMS, list_contrasts, sort_roles
 from card24_pipeline.reporting.rl_shares import list_shares
 

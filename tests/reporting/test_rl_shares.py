@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from card24_pipeline.reporting.rl_shares import bootstrap_overlap, bootstrap_share, mark_overlaps, name_overlap
+from card24_pipeline.reporting.resampling import bootstrap_share
+from card24_pipeline.reporting.rl_shares import bootstrap_overlap, mark_overlaps, name_overlap
 
 SETTINGS = {"resamples": 500, "confidence": 0.9, "seed": 3}
 

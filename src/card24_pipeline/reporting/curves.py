@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from card24_pipeline.evaluation.statistics import Interval, bootstrap_over_multisets
+from card24_pipeline.evaluation.statistics import Interval
+from card24_pipeline.reporting.resampling import bootstrap_over_multisets
 
 
 class CurveBuilder:

@@ -7,10 +7,10 @@ from functools import partial
 
 import pandas as pd
 
-from card24_pipeline.evaluation.statistics import Interval, bootstrap_over_multisets
+from card24_pipeline.evaluation.statistics import Interval
 from card24_pipeline.reporting.recovery_choices import UV_MERGE, pick_best, select_families
 from card24_pipeline.reporting.recovery_models import END, MAX_OOD, SPLITS
-from card24_pipeline.reporting.rl_shares import bootstrap_share
+from card24_pipeline.reporting.resampling import UNKNOWN, bootstrap_over_multisets, bootstrap_share
 from card24_pipeline.reporting.tables import read_rows
 
 COMPARED = ("ood", "id_seen")
@@ -20,7 +20,6 @@ ACQUAINTANCE = {
     "_met": (True,),
     "_never_met": (False,),
 }
-UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
 
 
 class RecoveryBuilder:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from card24_pipeline.evaluation.statistics import Interval, bootstrap_over_multisets
+from card24_pipeline.evaluation.statistics import Interval
+from card24_pipeline.reporting.resampling import bootstrap_over_multisets, bootstrap_share
 from card24_pipeline.reporting.rl_shares import (
     OVERLAPS,
     bootstrap_overlap,
-    bootstrap_share,
     mark_overlaps,
     name_gain_share,
     name_overlap,

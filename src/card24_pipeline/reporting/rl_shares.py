@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from card24_pipeline.evaluation.statistics import Interval
+from card24_pipeline.reporting.resampling import bootstrap_share
 
 OVERLAPS = {
     # hands before RL: whether MaxOOD and whether End solved them
@@ -58,38 +59,6 @@ def mark_overlaps(max_ood: pd.Series, end: pd.Series, after: pd.Series, arm: str
         name = name_overlap(arm, overlap)
         columns |= {name: whole * after, name_whole(name): whole}
     return columns
-
-
-def bootstrap_share(
-    hands: pd.DataFrame, part: str, whole: str, *, resamples: int, confidence: float, seed: int
-) -> Interval:
-    """Return mean ``part`` as a share of mean ``whole`` when whole multisets are drawn.
-
-    Ratio of means in every draw, with a percentile interval; the draws are those of ``bootstrap_over_multisets``.
-
-    Args:
-        hands: One row per hand with a column ``multiset`` and the columns ``part`` and ``whole``.
-        part: Column of the numerator, such as what RL gained, hand by hand.
-        whole: Column of the denominator, such as what was lost before.
-        resamples: Bootstrap draws.
-        confidence: Two-sided level, such as 0.95.
-        seed: Seed of the draws.
-
-    Returns:
-        Shares, 1 being the whole; NaN throughout unless the whole's own interval lies above 0, for a share of what
-        may be nothing says nothing.
-    """
-    grouped = hands.groupby("multiset", sort=True)[[part, whole]].sum().to_numpy(dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(len(grouped), np.full(len(grouped), 1 / len(grouped)), size=resamples)
-    parts, wholes = (weights @ grouped).T
-    tail = (1 - confidence) / 2
-    if np.quantile(wholes, tail) <= 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    total_part, total_whole = grouped.sum(axis=0)
-    # The few draws without a whole, in the tail, count as a share beyond all bounds with the sign of the part.
-    low, high = np.quantile(parts / np.maximum(wholes, 1e-9), [tail, 1 - tail])
-    return Interval(float(total_part / total_whole), float(low), float(high))
 
 
 def bootstrap_overlap(

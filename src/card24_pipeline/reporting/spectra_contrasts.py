@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.evaluation.statistics import bootstrap_over_multisets
-from card24_pipeline.reporting.rl_shares import bootstrap_share
+from card24_pipeline.reporting.resampling import bootstrap_over_multisets, bootstrap_share
 from card24_pipeline.reporting.spectra_ends import compare_ends
 from card24_pipeline.reporting.spectra_summary import (
     BANDS,
