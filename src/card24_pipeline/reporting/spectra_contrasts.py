@@ -78,9 +78,7 @@ class SpectraContrastBuilder:
             bands, indices = (pick_change(table, selected, change) for table in (spectra, by_index))
             if bands.empty:
                 continue
-            tables = _measure_bands(bands, fraction)
-            tables |= {name: _compare_models(table, "value") for name, table in compare_ends(indices).items()}
-            for measure, table in tables.items():
+            for measure, table in measure_change(bands, indices, fraction).items():
                 for scope, part in _each_scope(table):
                     where = {"pair": change.pair, "role": change.role, "scope": scope, "measure": measure}
                     rows += [where | row for row in self._average(part)]
@@ -144,6 +142,21 @@ class SpectraContrastBuilder:
             "tensors": runs["multiset"].nunique(),
             "seeds": runs["seed"].nunique(),
         }
+
+
+def measure_change(bands: pd.DataFrame, indices: pd.DataFrame, fraction: float) -> dict[str, pd.DataFrame]:
+    """Measure one change matrix by matrix, beside its nulls.
+
+    Args:
+        bands: Its rows of whole bands, see ``pick_change``; there must be some.
+        indices: Its rows of single indices.
+        fraction: Size of the bands.
+
+    Returns:
+        By measure: columns ``seed``, ``tensor``, each model's mean over draws, and the excess over each null.
+    """
+    tables = _measure_bands(bands, fraction)
+    return tables | {name: _compare_models(table, "value") for name, table in compare_ends(indices).items()}
 
 
 def _measure_bands(spectra: pd.DataFrame, fraction: float) -> dict[str, pd.DataFrame]:

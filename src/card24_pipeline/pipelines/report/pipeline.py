@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from card24_pipeline.pipelines.report.judge_claims import judge_claims
 from card24_pipeline.pipelines.report.report_recovery import report_recovery
 from card24_pipeline.pipelines.report.report_rl import report_rl
 from card24_pipeline.pipelines.report.report_sft import report_sft
@@ -106,6 +107,28 @@ def create_pipeline() -> Pipeline:
                     "recovery_report@text",
                 ],
                 name="report_recovery",
+                namespace="report",
+            ),
+            Node(
+                judge_claims,
+                inputs=[
+                    "published_results",
+                    "base_hand_scores",
+                    "sft_hand_scores@all_seeds",
+                    "selected_checkpoints@all_seeds",
+                    "rl_hand_scores@all_seeds",
+                    "rl_anchored_hand_scores@all_seeds",
+                    "rl_runs@table",
+                    "spectra@all_seeds",
+                    "spectra_by_index@all_seeds",
+                    "recovery_hand_scores@all_seeds",
+                    "recovery_points@table",
+                    "recovery_chosen@table",
+                    "params:seeds",
+                    "params:report",
+                ],
+                outputs=["claims@json", "study_metrics", "claims_table@text"],
+                name="judge_claims",
                 namespace="report",
             ),
         ]
