@@ -52,6 +52,7 @@ class TestOutputs:
         assert set(tables) == {
             "sft_scores",
             "sft_curves",
+            "accuracy_by_step",
             "sft_contrasts",
             "rl_contrasts",
             "rl_runs",

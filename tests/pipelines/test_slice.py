@@ -140,7 +140,7 @@ def test_report_brings_the_seeds_together(base, base_scored, tuned_scored, few_h
         (tmp_path / str(seed)).mkdir()
         for name, table in tables.items():
             table.to_parquet(tmp_path / str(seed) / f"{name}.parquet")
-    table, curves, contrasts, figure, page = report_sft(
+    table, curves, by_step, contrasts, figure, page = report_sft(
         base[1],
         *base_scored[:2],
         *(SeedFrames(f"{tmp_path}/{{seed}}/{name}.parquet", "all") for name in tables),
@@ -151,6 +151,7 @@ def test_report_brings_the_seeds_together(base, base_scored, tuned_scored, few_h
     assert not table.isna().any(axis=None)
     assert set(table.query("step == 0")["forward_kl_nats"]) == {0.0}
     assert sorted(curves["step"].unique()) == [0, 1, 2, 4]
+    assert by_step["step"].tolist() == [0, 1, 2, 4]
     assert set(contrasts["scope"]) == {"all seeds", "seed 3", "seed 5"}
     assert len(figure.axes) == 2
     assert "model organism" in page

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from card24_pipeline.reporting.curves import spread_splits
 from card24_pipeline.reporting.resampling import bootstrap_over_multisets
 
 
@@ -48,6 +49,17 @@ class TestTraceAccuracy:
     def test_a_split_without_strangers_has_no_row_for_them(self, builder, base_hands, sft_hands):
         base_hands["base_met_multiset"] = sft_hands["base_met_multiset"] = True
         assert set(builder.trace_accuracy(base_hands, sft_hands)["base_met_multiset"]) == {"all", "met"}
+
+
+class TestSpreadSplits:
+    def test_a_row_per_step_and_a_column_per_group(self, builder, base_hands, sft_hands):
+        curves = builder.trace_accuracy(base_hands, sft_hands)
+        wide = spread_splits(curves)
+        assert wide["step"].tolist() == [0, 10, 40]
+        assert wide["ood"].tolist() == [0.25, 1.0, 0.0]
+        assert wide["ood_never_met"].tolist() == [0.0, 1.0, 0.0]
+        assert list(wide.columns[:2]) == ["step", "id_heldout"]
+        assert spread_splits(curves.iloc[::-1]).equals(wide)
 
 
 class TestContrastSelected:

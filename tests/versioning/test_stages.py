@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from kedro.pipeline import Pipeline, node
 
 from card24_pipeline.versioning.code_closure import CodeClosure
@@ -115,6 +116,31 @@ class TestStages:
         assert "cmd: kedro run --env=smoke --nodes=deal\n    wdir: ../..\n" in text
         assert "- data/08_reporting/base/table.parquet:\n          cache: false\n" in text
 
+    def test_metrics_and_plots_are_shown_beside_the_stages(self) -> None:
+        settings = {"title": "Curve", "y": ["ood", "id"], "x": "step"}
+        entries = {
+            "curve": parquet("data/08_reporting/base/curve.csv", metadata={"dvc": {"plots": settings}}),
+            "figure": parquet("data/08_reporting/base/seed_SEED/figure.png", metadata={"dvc": {"plots": True}}),
+            "summary": parquet("data/08_reporting/base/summary.json", metadata={"dvc": {"metrics": True}}),
+        }
+        draw = node(work, ["scores@seed"], "figure", name="draw")
+        report = node(work, ["scores@all", "params:seeds"], ["curve", "summary"], name="report")
+        stages = build([draw, report], **entries)
+        content = yaml.safe_load(render_dvc_file(describe_scale("smoke"), stages))
+        assert content["metrics"] == ["../../data/08_reporting/base/summary.json"]
+        assert content["plots"] == [
+            "../../data/08_reporting/base/seed_0/figure.png",
+            "../../data/08_reporting/base/seed_1/figure.png",
+            {"../../data/08_reporting/base/curve.csv": settings},
+        ]
+        outs = [{f"data/08_reporting/base/{name}": {"cache": False}} for name in ("curve.csv", "summary.json")]
+        assert content["stages"]["report"]["outs"] == outs
+        base = yaml.safe_load(render_dvc_file(describe_scale("base"), stages))
+        assert base["metrics"] == ["data/08_reporting/base/summary.json"]
+
+    def test_nothing_to_show_is_not_mentioned(self) -> None:
+        assert list(yaml.safe_load(render_dvc_file(describe_scale("base"), build([DEAL])))) == ["stages"]
+
 
 REFUSED = {
     "memory between stages": (
@@ -149,7 +175,7 @@ REFUSED = {
     "typo in metadata": (
         [DEAL],
         {"hands": parquet("data/h", metadata={"dvc": {"tracked": False}})},
-        "'hands': metadata.dvc: expected `track",
+        "'hands': metadata.dvc: expected a mapping with keys among track, metrics, plots, got {'tracked': False}",
     ),
     "shared reads one seed": (
         [node(work, "scores@seed", "table", name="report")],
@@ -268,3 +294,26 @@ class TestCodeClosure:
         ).build()
         assert "src/closure_toy/datasets.py" in stage.code
         assert "src/closure_toy/deep/leaf.py" in stage.code
+
+
+WRONG_METADATA = [
+    ("no", "h.csv", r"metadata.dvc: expected a mapping with keys among track, metrics, plots, got 'no'"),
+    ({"track": "no"}, "h.csv", r"metadata.dvc.track: expected true or false, got 'no'"),
+    ({"metrics": {"x": 1}}, "h.json", r"metadata.dvc.metrics: expected true or false"),
+    ({"metrics": True}, "h.csv", r"metadata.dvc.metrics: expected a file that ends in .json, .* got data/h.csv"),
+    ({"plots": True}, "h.csv", r"metadata.dvc.plots: expected a file that ends in .gif, .* got data/h.csv"),
+    ({"plots": ["x"]}, "h.csv", r"metadata.dvc.plots: expected true \(an image\) or a mapping with x and y"),
+    ({"plots": {"x": "a", "y": "b"}}, "h.png", r"metadata.dvc.plots: expected a file that ends in .csv"),
+    ({"plots": {"x": "a"}}, "h.csv", r"metadata.dvc.plots.y: missing, expected the column"),
+    ({"plots": {"x": ["a"], "y": "b"}}, "h.csv", r"metadata.dvc.plots.x: expected text, got \['a'\]"),
+    ({"plots": {"x": "a", "y": []}}, "h.csv", r"metadata.dvc.plots.y: expected a column or a list of columns"),
+    ({"plots": {"x": "a", "y": "b", "colour": "c"}}, "h.csv", r"metadata.dvc.plots.colour: unknown key"),
+    ({"track": False, "metrics": True}, "h.json", r"metadata.dvc.metrics: a file with `track: false`"),
+]
+
+
+class TestWrongMetadata:
+    @pytest.mark.parametrize(("options", "file", "message"), WRONG_METADATA)
+    def test_dataset_and_key_are_named(self, options: Any, file: str, message: str) -> None:
+        with pytest.raises(VersioningError, match=f"^dataset 'hands': {message}"):
+            build([DEAL], hands=parquet(f"data/{file}", metadata={"dvc": options}))

@@ -82,6 +82,23 @@ class CurveBuilder:
         return pd.DataFrame(rows).rename(columns={"estimate": "difference"})
 
 
+def spread_splits(curves: pd.DataFrame) -> pd.DataFrame:
+    """Lay curves out with one row per SFT step and one column of pass@1 per split, as plots of DVC want it.
+
+    Args:
+        curves: What :meth:`CurveBuilder.trace_accuracy` returns.
+
+    Returns:
+        Column ``step``, then ``<split>`` for all of its hands and ``<split>_met`` and ``<split>_never_met`` for those
+        whose multiset the base had or had not met.
+    """
+    suffix = curves["base_met_multiset"].map({"all": "", "met": "_met", "never_met": "_never_met"})
+    named = curves.assign(column=curves["split"] + suffix)
+    wide = named.pivot(index="step", columns="column", values="pass_at_1").reset_index()
+    wide.columns.name = None
+    return wide
+
+
 PAIRS = {
     "max_ood - base": ("max_ood", "base"),
     "end - max_ood": ("end", "max_ood"),

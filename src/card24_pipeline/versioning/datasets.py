@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from card24_pipeline.versioning.dvc_metadata import DvcMetadata, read_dvc_metadata
 from card24_pipeline.versioning.errors import VersioningError
 
 SEED_ITEM = "${item.seed}"
@@ -26,14 +27,19 @@ class Dataset:
         name: Name in the catalog.
         path: Path relative to the project; None for a dataset in memory. The seed, if the path has one, is
             ``${item.seed}`` (per seed) or ``{seed}`` (brings seeds together).
-        tracked: False for what the catalog keeps out of DVC.
+        dvc: What its catalog entry tells DVC.
         types: Classes named by its catalog entry.
     """
 
     name: str
     path: str | None
-    tracked: bool = True
+    dvc: DvcMetadata = field(default_factory=DvcMetadata)
     types: tuple[str, ...] = ()
+
+    @property
+    def tracked(self) -> bool:
+        """Whether it is a dependency and an output of stages."""
+        return self.dvc.track
 
     @property
     def in_memory(self) -> bool:
@@ -74,7 +80,7 @@ class DatasetResolver:
 
         Raises:
             VersioningError: When its entry has no path, is versioned by Kedro, uses the seed otherwise than
-                as a part of its path, or has an unknown ``metadata.dvc`` key.
+                as a part of its path, or has a wrong ``metadata.dvc``.
         """
         config, other = (resolver.resolve_pattern(name) for resolver in self._resolvers)
         types = tuple(_find_types(config))
@@ -83,7 +89,7 @@ class DatasetResolver:
         if config.get("versioned"):
             raise VersioningError(f"dataset '{name}': `versioned: true` and DVC exclude each other: drop the former")
         path = self._mark_seed(name, *(self._get_path(name, entry) for entry in (config, other)))
-        return Dataset(name, path, _is_tracked(name, config), types)
+        return Dataset(name, path, read_dvc_metadata(name, path, config), types)
 
     def _get_path(self, name: str, config: Mapping[str, Any]) -> str:
         raw = config.get("filepath", config.get("path"))
@@ -116,13 +122,3 @@ def _find_types(config: Any) -> Iterator[str]:
                 yield value
             elif key != "metadata":
                 yield from _find_types(value)
-
-
-def _is_tracked(name: str, config: Mapping[str, Any]) -> bool:
-    options = (config.get("metadata") or {}).get("dvc") or {}
-    unknown = set(options) - {"track"}
-    if unknown or not isinstance(options.get("track", True), bool):
-        raise VersioningError(
-            f"dataset '{name}': metadata.dvc: expected `track: true` or `track: false`, got {options}"
-        )
-    return bool(options.get("track", True))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import posixpath
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -26,7 +27,12 @@ def render_dvc_file(scale: Scale, stages: Iterable[Stage]) -> str:
     Returns:
         The text of the file.
     """
-    content = {"stages": {stage.name: _describe_stage(scale, stage) for stage in stages}}
+    listed = list(stages)
+    content: dict[str, Any] = {"stages": {stage.name: _describe_stage(scale, stage) for stage in listed}}
+    if metrics := list(_describe_metrics(scale, listed)):
+        content["metrics"] = metrics
+    if plots := list(_describe_plots(scale, listed)):
+        content["plots"] = plots
     return HEADER + yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
@@ -52,6 +58,26 @@ def _write_command(scale: Scale, stage: Stage) -> str:
 
 def _describe_out(path: str) -> str | dict[str, dict[str, bool]]:
     return {path: {"cache": False}} if path.startswith(f"{KEPT_IN_GIT}/") else path
+
+
+# Metrics and plots stand beside the stages, not in them: there a plot may have several columns. The paths are relative
+# to the file itself, whatever its stages' wdir.
+def _describe_metrics(scale: Scale, stages: Iterable[Stage]) -> Iterator[str]:
+    for stage in stages:
+        for path in stage.metrics:
+            yield from _spell_out(scale, stage, path)
+
+
+def _describe_plots(scale: Scale, stages: Iterable[Stage]) -> Iterator[str | dict[str, dict[str, Any]]]:
+    for stage in stages:
+        for path, settings in stage.plots:
+            for shown in _spell_out(scale, stage, path):
+                yield {shown: dict(settings)} if settings else shown
+
+
+def _spell_out(scale: Scale, stage: Stage, path: str) -> Iterator[str]:
+    for seed in stage.seeds or ("",):
+        yield posixpath.join(scale.wdir or "", path.replace(SEED_ITEM, str(seed)))
 
 
 class _PlainDumper(yaml.SafeDumper):

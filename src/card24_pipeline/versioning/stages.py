@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import unwrap
@@ -39,6 +39,8 @@ class Stage:
         code: Source files that its node's function reaches.
         params: Sorted parameter keys by file.
         outs: Paths that it writes.
+        metrics: Those of them that ``dvc metrics`` shows.
+        plots: Those that ``dvc plots`` shows, with DVC's settings; an image has none.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Stage:
     code: tuple[str, ...]
     params: tuple[tuple[str, tuple[str, ...]], ...]
     outs: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
+    plots: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
 class StageBuilder:
@@ -79,7 +83,7 @@ class StageBuilder:
         name = _name_stage(node)
         if not _STAGE_NAME.fullmatch(name):
             raise VersioningError(f"node '{node.name}': DVC allows letters, digits, '_' and '-' in a stage's name")
-        outs = self._find_outs(node)
+        outs = sorted(self._find_outs(node), key=lambda dataset: str(dataset.path))
         for dataset in outs:
             _check_out(node, dataset)
         inputs = [self._datasets[name] for name in sorted(set(node.inputs)) if _is_data(name)]
@@ -100,7 +104,9 @@ class StageBuilder:
             data=tuple(sorted(paths)),
             code=self._code.list_files(self._find_modules(node)),
             params=self._find_params(node),
-            outs=tuple(sorted(str(dataset.path) for dataset in outs)),
+            outs=tuple(str(dataset.path) for dataset in outs),
+            metrics=tuple(str(dataset.path) for dataset in outs if dataset.dvc.metrics),
+            plots=tuple((str(dataset.path), dataset.dvc.plot) for dataset in outs if dataset.dvc.plot is not None),
         )
 
     def _find_outs(self, node: Node) -> list[Dataset]:

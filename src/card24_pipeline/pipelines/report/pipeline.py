@@ -28,6 +28,7 @@ def create_pipeline() -> Pipeline:
                 outputs=[
                     "sft_scores_table@table",
                     "sft_curves@table",
+                    "accuracy_by_step@table",
                     "sft_contrasts@table",
                     "sft_figure@figure",
                     "study_report@text",

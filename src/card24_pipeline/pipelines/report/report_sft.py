@@ -8,7 +8,7 @@ import pandas as pd
 
 from card24_pipeline.catalog.per_seed import SeedFrames
 from card24_pipeline.pipelines.report.params import ReportParams
-from card24_pipeline.reporting.curves import CurveBuilder
+from card24_pipeline.reporting.curves import CurveBuilder, spread_splits
 from card24_pipeline.reporting.figures import draw_sft_curves
 from card24_pipeline.reporting.page import write_report
 
@@ -22,12 +22,13 @@ def report_sft(
     selected_checkpoints: SeedFrames,
     seeds: list[int],
     params: ReportParams,
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Any, str]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, Any, str]:
     """Bring the seeds together into curves, paired contrasts, a figure and a page.
 
     Returns:
-        The scores of every seed with the base as step 0, pooled curves, contrasts of selected checkpoints, the
-        Matplotlib figure and the page. (Kedro reads these type hints at run time, so none may need a heavy import.)
+        The scores of every seed with the base as step 0, pooled curves, the same with one column a split, contrasts of
+        selected checkpoints, the Matplotlib figure and the page. (Kedro reads these type hints at run time, so none
+        may need a heavy import.)
     """
     curve_builder = CurveBuilder(resamples=params.resamples, confidence=params.confidence, seed=params.bootstrap_seed)
     tuned = sft_scores.read(seeds)
@@ -47,4 +48,4 @@ def report_sft(
         confidence=params.confidence,
         trained_from_scratch=not base_model_history.empty,
     )
-    return scores, curves, contrasts, draw_sft_curves(curves, scores), page
+    return scores, curves, spread_splits(curves), contrasts, draw_sft_curves(curves, scores), page
