@@ -1,4 +1,4 @@
-"""Commands of the project beside Kedro's own: ``kedro dvc sync`` and ``kedro dvc check``."""
+"""Commands of the project beside Kedro's own: ``kedro dvc sync``, ``kedro dvc check`` and ``kedro readme``."""
 
 from __future__ import annotations
 
@@ -57,6 +57,20 @@ def check(metadata: ProjectMetadata) -> None:
     if stale:
         names = ", ".join(file.path for file in stale)
         raise click.ClickException(f"stale: {names} (run `kedro dvc sync`)")
+
+
+@cli.command()
+@click.pass_obj
+def readme(metadata: ProjectMetadata) -> None:
+    """Copy the default study's verdicts into README.md."""
+    from card24_pipeline.versioning.errors import VersioningError
+    from card24_pipeline.versioning.readme import copy_verdicts
+
+    try:
+        changed = copy_verdicts(metadata.project_path)
+    except VersioningError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"README.md: {'written' if changed else 'up to date'}")
 
 
 def _locate_project(metadata: ProjectMetadata) -> ProjectRoot:

@@ -52,7 +52,7 @@ def draw_rotation(by_index: pd.DataFrame, selected: pd.DataFrame) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 7.5), layout="constrained")
-    indices = _bin_positions(pick_change(by_index, selected, BASE_TO_END))
+    indices = bin_positions(pick_change(by_index, selected, BASE_TO_END))
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for row, side in zip(panels, ("left", "right"), strict=True):
         turned = indices.assign(degrees=measure_rotation(indices[f"{side}_cosine"]))
@@ -84,7 +84,7 @@ def draw_sigma_shift(spectra: pd.DataFrame, by_index: pd.DataFrame, selected: pd
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    _draw_models(left, _bin_positions(pick_change(by_index, selected, BASE_TO_END)), "place", "relative_sigma_shift")
+    _draw_models(left, bin_positions(pick_change(by_index, selected, BASE_TO_END)), "place", "relative_sigma_shift")
     left.set_title("From the base to End, by index")
     left.set_xlabel("position (0 = largest singular value)")
     left.set_ylabel("|σ' − σ| / σ")
@@ -141,7 +141,7 @@ def draw_depth(spectra: pd.DataFrame, selected: pd.DataFrame, *, fraction: float
     return figure
 
 
-def _bin_positions(indices: pd.DataFrame) -> pd.DataFrame:
+def bin_positions(indices: pd.DataFrame) -> pd.DataFrame:
     """Add ``place``, the middle of the bin that an index's position falls into."""
     bins = (indices["position"] * POSITION_BINS).astype(int).clip(upper=POSITION_BINS - 1)
     return indices.assign(place=(bins + 0.5) / POSITION_BINS)

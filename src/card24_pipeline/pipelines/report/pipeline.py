@@ -3,10 +3,25 @@
 from kedro.pipeline import Node, Pipeline
 
 from card24_pipeline.pipelines.report.judge_claims import judge_claims
+from card24_pipeline.pipelines.report.render_study_page import render_study_page
 from card24_pipeline.pipelines.report.report_recovery import report_recovery
 from card24_pipeline.pipelines.report.report_rl import report_rl
 from card24_pipeline.pipelines.report.report_sft import report_sft
 from card24_pipeline.pipelines.report.report_spectra import report_spectra
+from card24_pipeline.pipelines.report.write_cards import write_cards
+
+SEED_TABLES = (
+    "sft_hand_scores",
+    "selected_checkpoints",
+    "rl_hand_scores",
+    "rl_history",
+    "rl_anchored_hand_scores",
+    "rl_anchored_history",
+    "spectra",
+    "spectra_by_index",
+    "recovery_hand_scores",
+)
+SHOWN_PARAMETERS = ("game", "base_model", "sft", "scoring", "selection", "rl", "rl_arms", "spectra", "recovery")
 
 
 def create_pipeline() -> Pipeline:
@@ -130,6 +145,40 @@ def create_pipeline() -> Pipeline:
                 ],
                 outputs=["claims@json", "study_metrics", "claims_table@text"],
                 name="judge_claims",
+                namespace="report",
+            ),
+            Node(
+                write_cards,
+                inputs=[
+                    "multisets",
+                    "eval_hands",
+                    "pretraining_examples",
+                    "sft_examples",
+                    "rl_hands",
+                    "recovery_points@table",
+                    "params:base_model",
+                    "params:seeds",
+                ],
+                outputs=["model_card@text", "data_card@text"],
+                name="write_cards",
+                namespace="report",
+            ),
+            Node(
+                render_study_page,
+                inputs={
+                    "page_template": "page_template",
+                    "claims": "claims@file",
+                    "sft_curves": "sft_curves@file",
+                    "recovery_points": "recovery_points@file",
+                    "recovery_chosen": "recovery_chosen@file",
+                    "base_hand_scores": "base_hand_scores",
+                    **{name: f"{name}@all_seeds" for name in SEED_TABLES},
+                    "seeds": "params:seeds",
+                    "report": "params:report",
+                    **{f"shown_{name}": f"params:{name}" for name in SHOWN_PARAMETERS},
+                },
+                outputs="study_page@html",
+                name="render_study_page",
                 namespace="report",
             ),
         ]

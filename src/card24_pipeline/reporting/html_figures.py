@@ -1,0 +1,140 @@
+"""Plotly figures of the page: each is drawn from one long table, which is also its download."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+# Okabe–Ito colours, told apart by colour-blind readers; symbols and dashes differ as well.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#000000")
+SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "triangle-down", "star", "cross", "hexagon")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+PLOT_CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False}
+PANEL_HEIGHT_PIXELS = 300
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure of the page.
+
+    Attributes:
+        key: Its id on the page and the name of its download.
+        title: Its heading.
+        caption: What it shows, in a sentence or two.
+        table: Columns ``panel``, ``series``, ``x``, ``y``, ``low``, ``high`` (the last two may be empty) and ``note``,
+            which shows when hovering.
+        x_title: Title of the abscissae, with the unit.
+        y_title: Title of the ordinates, with the unit.
+        mode: ``lines`` joins the points of a series, ``points`` does not, ``bars`` stacks them.
+        log_x: Whether abscissae are logarithmic.
+        log_y: Whether ordinates are.
+        categories: Whether abscissae are names, in the order of the table.
+    """
+
+    key: str
+    title: str
+    caption: str
+    table: pd.DataFrame
+    x_title: str
+    y_title: str
+    mode: str = "lines"
+    log_x: bool = False
+    log_y: bool = False
+    categories: bool = False
+
+
+def render_figure(figure: PageFigure) -> str:
+    """Render a figure as HTML without Plotly's own script, the same bytes for the same figure."""
+    from plotly.subplots import make_subplots
+
+    panels = list(dict.fromkeys(figure.table["panel"]))
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    drawn = make_subplots(
+        rows=rows, cols=columns, subplot_titles=panels if len(panels) > 1 else None, shared_yaxes="all",
+        horizontal_spacing=0.06, vertical_spacing=0.16 if rows > 1 else 0,
+    )  # fmt: skip
+    styles = _choose_styles(list(dict.fromkeys(figure.table["series"])))
+    shown: set[str] = set()
+    for place, panel in enumerate(panels):
+        rows_of_panel = figure.table[figure.table["panel"] == panel]
+        for series, points in rows_of_panel.groupby("series", sort=False):
+            trace = _build_trace(figure, str(series), points, styles[str(series)], legend=series not in shown)
+            shown.add(str(series))
+            drawn.add_trace(trace, row=place // columns + 1, col=place % columns + 1)
+    _lay_out(drawn, figure, rows)
+    return str(drawn.to_html(include_plotlyjs=False, full_html=False, div_id=f"plot-{figure.key}", config=PLOT_CONFIG))
+
+
+def _choose_styles(series: Sequence[str]) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "colour": COLOURS[place % len(COLOURS)],
+            "symbol": SYMBOLS[place % len(SYMBOLS)],
+            "dash": DASHES[(place // len(COLOURS) + place) % len(DASHES)],
+        }
+        for place, name in enumerate(series)
+    }
+
+
+def _build_trace(
+    figure: PageFigure, series: str, points: pd.DataFrame, style: Mapping[str, str], *, legend: bool
+) -> Any:
+    """Build one series of one panel."""
+    import plotly.graph_objects as go
+
+    shared: dict[str, Any] = {
+        "x": points["x"].tolist(),
+        "y": points["y"].tolist(),
+        "name": series,
+        "legendgroup": series,
+        "showlegend": legend,
+        "text": points["note"].tolist(),
+        "hovertemplate": "%{text}<br>%{x}, %{y:.4g}<extra>%{fullData.name}</extra>",
+    }
+    if figure.mode == "bars":
+        return go.Bar(**shared, marker={"color": style["colour"], "pattern": {"shape": PATTERNS[style["colour"]]}})
+    bars = points[["low", "high"]].notna().all(axis=None)
+    return go.Scatter(
+        **shared,
+        mode="lines+markers" if figure.mode == "lines" else "markers",
+        line={"color": style["colour"], "dash": style["dash"], "width": 1.5},
+        marker={"color": style["colour"], "symbol": style["symbol"], "size": 7},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": (points["high"] - points["y"]).tolist(),
+            "arrayminus": (points["y"] - points["low"]).tolist(),
+            "thickness": 1,
+            "width": 2,
+        }
+        if bars
+        else None,
+    )
+
+
+# Bars also differ by pattern, for print and for readers who do not see colour.
+PATTERNS = dict(zip(COLOURS, ("", "/", "\\", "x", "-", "|", "+", "."), strict=True))
+
+
+def _lay_out(drawn: Any, figure: PageFigure, rows: int) -> None:
+    """Set sizes, axes and legend; colours of text and ground follow the page's."""
+    drawn.update_layout(
+        height=PANEL_HEIGHT_PIXELS * rows + 140,
+        margin={"l": 55, "r": 15, "t": 40, "b": 50},
+        barmode="stack",
+        template="plotly_white",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 12, "color": "#777777"},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.18 if rows == 1 else -0.12, "x": 0},
+    )
+    drawn.update_xaxes(gridcolor="rgba(128,128,128,.25)", type="log" if figure.log_x else None)
+    if figure.categories:
+        drawn.update_xaxes(type="category")
+    drawn.update_yaxes(gridcolor="rgba(128,128,128,.25)", type="log" if figure.log_y else None)
+    drawn.update_xaxes(title_text=figure.x_title, row=rows)
+    drawn.update_yaxes(title_text=figure.y_title, col=1)
