@@ -25,7 +25,7 @@ _RAN = re.compile(rf"Running {_STAGE}")
 _RESTORED = re.compile(rf"{_STAGE} is cached - skipping run")
 _LEFT_ALONE = re.compile(rf"{_STAGE} didn't change, skipping")
 # What would make the copy's tools act on another project, or otherwise than they do by default.
-_FOREIGN_VARIABLES = ("GIT_", "DVC_", "KEDRO_", "CARD24_", "PYTHONPATH")
+_FOREIGN_VARIABLES = ("GIT_", "DVC_", "KEDRO_", "CARD24_", "MLFLOW_", "PYTHONPATH")
 
 
 class CloneError(RuntimeError):

@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 train_sft,
                 inputs=["base_model", "sft_examples", "params:sft", "params:seed", "sft_progress"],
-                outputs=["sft_checkpoints", "sft_history", "sft_timings"],
+                outputs=["sft_checkpoints", "sft_history@seed", "sft_timings"],
                 name="train_sft",
                 namespace="sft",
             ),

@@ -1,0 +1,1 @@
+"""The study, published for comparison."""

@@ -1,0 +1,140 @@
+"""Publishing a study so that doing it again, or after a crash, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from card24_pipeline.tracking.records import RunRecord, StudyRecord
+from card24_pipeline.tracking.store import TrackingStore, open_store, prepare_experiment
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+STUDY_TAG, KEY_TAG, KIND_TAG = "card24.study", "card24.key", "card24.kind"
+PARENT_TAG = "mlflow.parentRunId"
+FINISHED = "FINISHED"
+
+# MLflow's limits.
+RUNS_PER_PAGE = 1000
+METRICS_PER_CALL = 1000
+PARAMS_PER_CALL = 100
+PARAM_LENGTH = 6000
+TAG_LENGTH = 8000
+
+FOLDERS = {".png": "figures", ".md": "reports", ".html": "reports"}
+OTHER_FOLDER = "tables"
+
+T = TypeVar("T")
+
+
+def publish_study_record(study: StudyRecord, store: TrackingStore) -> int:
+    """Publish a study, but for what of it is there already.
+
+    Its runs are found by their tags, so a second publication writes nothing, one after a crash goes on with the runs
+    that are missing or unfinished, and another study, whose digest is another, is left as it is.
+
+    Args:
+        study: The study.
+        store: Where to.
+
+    Returns:
+        How many runs were written.
+
+    Raises:
+        PublishingError: If the store cannot be reached, read or written.
+    """
+    with open_store(store) as client:
+        return _Publication(client, prepare_experiment(client, store), study.digest).publish(study)
+
+
+class _Publication:
+    """One study on its way into an experiment."""
+
+    def __init__(self, client: MlflowClient, experiment: str, digest: str) -> None:
+        self._client, self._experiment, self._digest = client, experiment, digest
+        self._found = self._find_runs()
+
+    def publish(self, study: StudyRecord) -> int:
+        from tqdm.auto import tqdm
+
+        # The parent is finished last: while it is not, the study is not whole.
+        parent = self._open_run(study.parent)
+        missing = [child for child in study.children if not self._keep_finished(child, parent)]
+        for child in tqdm(missing, desc="publishing", unit="run", mininterval=1.0, disable=not missing):
+            self._fill_run(self._open_run(child, parent), child)
+        if parent.info.status == FINISHED:
+            return len(missing)
+        for file in study.files:
+            self._client.log_artifact(parent.info.run_id, str(file), _choose_folder(file))
+        self._fill_run(parent, study.parent)
+        return len(missing) + 1
+
+    def _find_runs(self) -> dict[str, Run]:
+        """Find the study's runs by key, a finished one before others."""
+        found: dict[str, Run] = {}
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment],
+                filter_string=f"tags.`{STUDY_TAG}` = '{self._digest}'",
+                max_results=RUNS_PER_PAGE,
+                page_token=token,
+            )
+            for run in page:
+                key = run.data.tags[KEY_TAG]
+                if key not in found or run.info.status == FINISHED:
+                    found[key] = run
+            token = page.token
+            if not token:
+                return found
+
+    def _open_run(self, record: RunRecord, parent: Run | None = None) -> Run:
+        """Return the run that a crash left, or a new one."""
+        run = self._found.get(record.key)
+        if run is not None:
+            self._adopt(run, parent)
+            return run
+        tags = {STUDY_TAG: self._digest, KEY_TAG: record.key, KIND_TAG: record.kind, **record.tags}
+        tags |= {PARENT_TAG: parent.info.run_id} if parent else {}
+        tags = {name: _shorten(value, TAG_LENGTH) for name, value in tags.items()}
+        return self._client.create_run(self._experiment, tags=tags, run_name=record.key)
+
+    def _keep_finished(self, record: RunRecord, parent: Run) -> bool:
+        run = self._found.get(record.key)
+        if run is None or run.info.status != FINISHED:
+            return False
+        self._adopt(run, parent)
+        return True
+
+    def _adopt(self, run: Run, parent: Run | None) -> None:
+        """Put a run under the parent, should its former one have been deleted."""
+        if parent and run.data.tags.get(PARENT_TAG) != parent.info.run_id:
+            self._client.set_tag(run.info.run_id, PARENT_TAG, parent.info.run_id)
+
+    def _fill_run(self, run: Run, record: RunRecord) -> None:
+        """Log everything and finish; what a crashed attempt logged is equal, so the store takes it as one."""
+        from mlflow.entities import Metric, Param
+
+        params = [Param(name, _shorten(value, PARAM_LENGTH)) for name, value in record.params.items()]
+        for some_params in _chunk(params, PARAMS_PER_CALL):
+            self._client.log_batch(run.info.run_id, params=some_params)
+        metrics = [Metric(found.name, found.value, run.info.start_time, found.step) for found in record.metrics]
+        for some_metrics in _chunk(metrics, METRICS_PER_CALL):
+            self._client.log_batch(run.info.run_id, metrics=some_metrics)
+        self._client.set_terminated(run.info.run_id, FINISHED)
+
+
+def _choose_folder(file: Path) -> str:
+    return FOLDERS.get(file.suffix, OTHER_FOLDER)
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _chunk(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,67 @@
+"""A study put together from its tables, settings and files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from card24_pipeline.checkpoints.manifest import digest_file
+from card24_pipeline.tracking.children import ChildBuilder, StudyTables
+from card24_pipeline.tracking.digests import digest_settings, digest_study, digest_table
+from card24_pipeline.tracking.headline import count_verdicts, describe_study, read_pooled, read_statements
+from card24_pipeline.tracking.records import RunRecord, StudyRecord, measure
+from card24_pipeline.tracking.settings import flatten_settings
+
+CLAIMS, POINTS = "claims.json", "recovery_points.csv"
+SETTINGS = "parameters"
+
+
+def digest_artifacts(tables: StudyTables, settings: Mapping[str, Any], files: Sequence[Path]) -> dict[str, str]:
+    """Return the SHA-256 of everything that a study is made of, by name.
+
+    A file that is not there has no entry, so that its absence counts as well.
+    """
+    digests = {name: digest_table(table) for name, table in tables.list_named().items()}
+    digests |= {path.name: digest_file(path) for path in files if path.is_file()}
+    return dict(sorted((digests | {SETTINGS: digest_settings(flatten_settings(settings))}).items()))
+
+
+def put_study_together(
+    tables: StudyTables,
+    settings: Mapping[str, Any],
+    files: Sequence[Path],
+    *,
+    scale: str,
+    checkpoints: str,
+    artifacts: Mapping[str, str],
+    provenance: Mapping[str, str],
+) -> StudyRecord:
+    """Lay a study out as a parent run and its children.
+
+    Args:
+        tables: The tables of all its seeds.
+        settings: Its parameters, nested as in the parameter file.
+        files: Reports, figures and tables; those that do not exist are left out.
+        scale: Name of the scale.
+        checkpoints: Folder of the models, to which runs refer.
+        artifacts: What ``digest_artifacts`` returned.
+        provenance: Tags that tell where the publication comes from.
+
+    Raises:
+        PublishingError: If one of the files that are read is not what it should be.
+    """
+    digest, flat = digest_study(artifacts), flatten_settings(settings)
+    present = {path.name: path for path in files if path.is_file()}
+    statements = read_statements(present.get(CLAIMS, Path(CLAIMS)))
+    pooled = read_pooled(present.get(POINTS, Path(POINTS)))
+    seeds = sorted(int(seed) for seed in tables.sft_scores["seed"].unique())
+    parent = RunRecord(
+        key=f"study {digest[:12]}",
+        kind="study",
+        params={"scale": scale, "seeds": ", ".join(map(str, seeds))} | flat,
+        metrics=tuple(measure(count_verdicts(statements) | pooled, 0)),
+        tags={"mlflow.note.content": describe_study(scale, seeds, digest, statements), **provenance},
+    )
+    children = ChildBuilder(tables, algorithm=flat["rl.algorithm"], checkpoints=checkpoints).build()
+    return StudyRecord(digest, parent, children, tuple(present.values()))
