@@ -23,7 +23,7 @@ def test_fills_the_block_once(project):
 
 def test_a_missing_file_is_named_and_the_readme_stays(project):
     (project / "out/claims.md").unlink()
-    with pytest.raises(VersioningError, match="out/claims.md is missing"):
+    with pytest.raises(VersioningError, match=r"out/claims\.md is missing"):
         copy_verdicts(project)
     assert (project / "README.md").read_text() == README
 

@@ -31,9 +31,9 @@ def write_model_card(base_model: Mapping[str, Any], metrics: pd.DataFrame, seeds
     if source["kind"] == "from_scratch":
         shape = source["architecture"]
         origin = (
-            f"The base is a Llama-architecture model ({shape['layers']} layers, width {shape['hidden_size']}), trained from "
-            f"scratch by the pipeline on {base_model['mixture']['examples']:,} synthetic examples: translations of cards, "
-            "number puzzles, and whole tasks under random face rules. It is a model organism: its OOD skill was given "
+            f"The base is a Llama-architecture model ({shape['layers']} layers, width {shape['hidden_size']}), trained "
+            f"from scratch by the pipeline on {base_model['mixture']['examples']:,} synthetic examples: translations of "
+            "cards, number puzzles, and whole tasks under random face rules. It is a model organism: its OOD skill was given "
             "to it so that there is something to forget."
         )
     else:
@@ -48,27 +48,23 @@ def write_model_card(base_model: Mapping[str, Any], metrics: pd.DataFrame, seeds
             },
         }
     )
-    return (
-        "\n\n".join(
-            [
-                "# Model card",
-                origin,
-                f"From it come the checkpoints of SFT on the ID rule, of PPO from four of these, and edits of the last one; "
-                f"{seeds} seeds. Full parameters, float32, safetensors.",
-                "## Use",
-                "To study what fine-tuning breaks and what repairs it. They solve nothing but hands of four cards in the "
-                "pipeline's own prompt format, and are no general language models.",
-                "## Accuracy",
-                "Greedy pass@1 in percent, seeds pooled.",
-                to_markdown(table),
-                "## Limits",
-                "One base model. What holds for a model of a few million weights need not hold for a larger one. Between "
-                "processors training rounds otherwise, and figures move within and sometimes beyond their intervals.",
-                "Licence: Apache-2.0.",
-            ]
-        )
-        + "\n"
-    )
+    parts = [
+        "# Model card",
+        origin,
+        f"From it come the checkpoints of SFT on the ID rule, of PPO from four of these, and edits of the last one; "
+        f"{seeds} seeds. Full parameters, float32, safetensors.",
+        "## Use",
+        "To study what fine-tuning breaks and what repairs it. They solve nothing but hands of four cards in the "
+        "pipeline's own prompt format, and are no general language models.",
+        "## Accuracy",
+        "Greedy pass@1 in percent, seeds pooled.",
+        to_markdown(table),
+        "## Limits",
+        "One base model. What holds for a model of a few million weights need not hold for a larger one. Between "
+        "processors training rounds otherwise, and figures move within and sometimes beyond their intervals.",
+        "Licence: Apache-2.0.",
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def write_data_card(eval_hands: pd.DataFrame, multisets: pd.DataFrame, examples: Mapping[str, int]) -> str:
@@ -93,22 +89,18 @@ def write_data_card(eval_hands: pd.DataFrame, multisets: pd.DataFrame, examples:
         for split in table["split"]
     ]
     counts = pd.DataFrame({"data": list(examples), "rows": [f"{count:,}" for count in examples.values()]})
-    return (
-        "\n\n".join(
-            [
-                "# Data card",
-                "Hands of the 24-point card game, dealt by the pipeline: every multiset of four card values from which the "
-                f"target can be made, {len(multisets):,} in all, solved exactly in rational arithmetic. Nothing is collected "
-                "from people. Under the ID rule J, Q and K all count as one value; under the OOD rule each has its own, and a "
-                "hand holds at least one of them.",
-                "## Evaluation hands",
-                to_markdown(table),
-                "Splits are by multiset: no multiset of one OOD split is in the other, and none held out is in SFT or RL. A "
-                "part of every split is withheld from the base's pre-training.",
-                "## Training data",
-                to_markdown(counts),
-                "Licence: Apache-2.0.",
-            ]
-        )
-        + "\n"
-    )
+    parts = [
+        "# Data card",
+        "Hands of the 24-point card game, dealt by the pipeline: every multiset of four card values from which the "
+        f"target can be made, {len(multisets):,} in all, solved exactly in rational arithmetic. Nothing is collected "
+        "from people. Under the ID rule J, Q and K all count as one value; under the OOD rule each has its own, and a "
+        "hand holds at least one of them.",
+        "## Evaluation hands",
+        to_markdown(table),
+        "Splits are by multiset: no multiset of one OOD split is in the other, and none held out is in SFT or RL. A "
+        "part of every split is withheld from the base's pre-training.",
+        "## Training data",
+        to_markdown(counts),
+        "Licence: Apache-2.0.",
+    ]
+    return "\n\n".join(parts) + "\n"

@@ -7,6 +7,7 @@ import pandas as pd
 from card24_pipeline.reporting.html_figures import PageFigure
 from card24_pipeline.reporting.html_training import LONG_COLUMNS
 from card24_pipeline.reporting.recovery_models import BASE, CHECKPOINTS, MAX_OOD, MODEL_TITLES, RL_MODELS, name_family
+from card24_pipeline.reporting.tables import read_rows
 
 OTHERS = (*CHECKPOINTS, *RL_MODELS.values())
 SPLITS = {"ood": "OOD", "id_seen": "ID, multisets of SFT"}
@@ -55,7 +56,8 @@ def show_choices(chosen: pd.DataFrame) -> PageFigure:
     return PageFigure(
         "controls",
         "Against the controls",
-        "Difference to End in pass@1. Knobs are chosen on `ood_select`; ID is kept if it lies at most a point below End.",
+        "Difference to End in pass@1. Knobs are chosen on `ood_select`; ID is kept if it lies at most a point below "
+        "End.",
         pd.concat(parts)[LONG_COLUMNS],
         "",
         "difference to End",
@@ -82,7 +84,8 @@ def show_frontier(points: pd.DataFrame) -> PageFigure:
     return PageFigure(
         "frontier",
         "What OOD costs in ID",
-        "Every edit at every knob, and RL from End. Up and to the right is better. Tap a name in the legend to hide it.",
+        "Every edit at every knob, and RL from End. Up and to the right is better. A tap on a name in the legend hides "
+        "it.",
         pd.concat(parts)[LONG_COLUMNS],
         "pass@1 on ID (multisets of SFT)",
         "pass@1 on OOD",
@@ -103,8 +106,8 @@ def show_costs(points: pd.DataFrame) -> PageFigure:
     )
     free = points[points["cost_flops"] == 0]
     told = "; ".join(
-        f"{MODEL_TITLES.get(row.variant, row.variant)} {100 * row.ood_pass_at_1:.1f} %"
-        for row in free[free["variant"].isin(OTHERS)].itertuples()
+        f"{MODEL_TITLES[row['variant']]} {100 * row['ood_pass_at_1']:.1f} %"
+        for row in read_rows(free[free["variant"].isin(OTHERS)])
     )
     return PageFigure(
         "costs",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -85,10 +86,8 @@ def list_models(study: StudyTables) -> dict[tuple[str, int | None], pd.DataFrame
     ]
     for name, column, table in tables:
         if table is not None:
-            models |= {
-                (name.format(value), int(seed)): hands
-                for (value, seed), hands in table.groupby([column, "seed"], sort=False)
-            }
+            groups: Iterable[tuple[Any, pd.DataFrame]] = table.groupby([column, "seed"], sort=False)
+            models |= {(name.format(value), int(seed)): hands for (value, seed), hands in groups}
     return models
 
 
@@ -161,4 +160,7 @@ def _name_variant(variant: str) -> str:
 
 
 def _say_how(what: str, pipeline: str) -> str:
-    return f"{what} has not been run yet for every seed: `dvc repro` runs what is missing, or `kedro run --pipelines {pipeline}` for one seed."
+    return (
+        f"{what} has not been run yet for every seed: `dvc repro` runs what is missing, or "
+        f"`kedro run --pipelines {pipeline}` for one seed."
+    )

@@ -44,8 +44,8 @@ def show_accuracy(curves: pd.DataFrame, gains: pd.DataFrame | None) -> PageFigur
     return PageFigure(
         "accuracy",
         "Accuracy along SFT, before and after RL",
-        "Greedy pass@1, all seeds pooled. Step 0 is the base. After RL: the SFT step that RL started from; its bars are "
-        "those of the paired gain.",
+        "Greedy pass@1, all seeds pooled. Step 0 is the base. After RL: the SFT step that RL started from; its bars "
+        "are those of the paired gain.",
         table.dropna(subset=["panel"])[LONG_COLUMNS],
         "SFT step",
         "pass@1",

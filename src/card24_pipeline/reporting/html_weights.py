@@ -27,8 +27,8 @@ def show_rotation(by_index: pd.DataFrame, selected: pd.DataFrame) -> PageFigure:
     return PageFigure(
         "rotation",
         "Rotation by place in the spectrum",
-        f"Angle between a singular vector of the base and of End. Nearly equal singular values turn under any noise, so "
-        f"the null models matter: a Gaussian ΔW of equal norm, and one with the same singular values. {BAND_NOTE}",
+        f"Angle between a singular vector of the base and of End. Nearly equal singular values turn under any noise, "
+        f"so the null models matter: a Gaussian ΔW of equal norm, and one with the same singular values. {BAND_NOTE}",
         pd.concat(parts)[LONG_COLUMNS],
         "position (0 = largest singular value)",
         "degrees",
@@ -63,7 +63,8 @@ def show_depth(spectra: pd.DataFrame, selected: pd.DataFrame, *, fraction: float
     return PageFigure(
         "depth",
         "Rotation by depth",
-        f"Mean principal angle of the subspaces of the top {fraction:.0%} singular directions, base to End. {BAND_NOTE}",
+        f"Mean principal angle of the subspaces of the top {fraction:.0%} singular directions, base to End. "
+        f"{BAND_NOTE}",
         pd.concat(parts)[LONG_COLUMNS],
         "layer",
         "degrees",

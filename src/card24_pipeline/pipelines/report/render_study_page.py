@@ -10,6 +10,7 @@ import pandas as pd
 from kedro.io import DatasetError
 
 from card24_pipeline.catalog.per_seed import SeedFrames
+from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.pipelines.report.params import ReportParams
 from card24_pipeline.reporting.html_hands import pack_hands
 from card24_pipeline.reporting.html_page import render_page
@@ -56,7 +57,7 @@ def render_study_page(
         "by_index": spectra_by_index,
         "recovery_hands": recovery_hand_scores,
     }
-    parameters = {name.removeprefix("shown_"): value for name, value in shown.items()}
+    parameters = {name.removeprefix("shown_"): to_plain(value) for name, value in shown.items()}
     read = {name: _read_seeds(frame, seeds) for name, frame in frames.items()}
     files = [claims, sft_curves, recovery_points, recovery_chosen]
     curves, points, chosen = (pd.read_csv(path) if path.is_file() else None for path in files[1:])

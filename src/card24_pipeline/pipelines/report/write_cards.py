@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.reporting.cards import write_data_card, write_model_card
 
 
@@ -16,7 +18,7 @@ def write_cards(
     sft_examples: pd.DataFrame,
     rl_hands: pd.DataFrame,
     recovery_points: pd.DataFrame,
-    base_model: dict[str, Any],
+    base_model: Mapping[str, Any],
     seeds: list[int],
 ) -> tuple[str, str]:
     """Write the cards from what was dealt, trained on and measured.
@@ -29,4 +31,6 @@ def write_cards(
         "SFT examples": len(sft_examples),
         "RL hands": len(rl_hands),
     }
-    return write_model_card(base_model, recovery_points, len(seeds)), write_data_card(eval_hands, multisets, examples)
+    return write_model_card(to_plain(base_model), recovery_points, len(seeds)), write_data_card(
+        eval_hands, multisets, examples
+    )
