@@ -52,6 +52,7 @@ progress:
 summary:
   type: json.JSONDataset
   filepath: data/08_reporting/${globals:scale}/summary.json
+  metadata: {dvc: {metrics: true}}
 """,
     "conf/smoke/globals.yml": "scale: smoke\n",
     "conf/smoke/parameters.yml": "train:\n  steps: 1\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -41,3 +42,10 @@ def test_only_what_changed_runs(toy_project: Path, run_tool: Tool) -> None:
     assert reproduce(run_tool, "conf/smoke/dvc.yaml") == ["deal_hands", "train_model@1", "write_report"]
     assert (toy_project / "conf/smoke/dvc.lock").exists()
     assert reproduce(run_tool) == reproduce(run_tool, "conf/smoke/dvc.yaml") == []
+
+    # Both files declare metrics, each from its own folder. DVC leaves lists out.
+    shown = run_tool("dvc", "metrics", "show", "--json")
+    assert {path: metrics["data"] for path, metrics in json.loads(shown.stdout)[""]["data"].items()} == {
+        "data/08_reporting/base/summary.json": {"total": 18.0},
+        "data/08_reporting/smoke/summary.json": {"total": 6.0},
+    }
