@@ -14,8 +14,8 @@ SPLIT_PURPOSES = {
     "id_heldout": "ID rule, multisets held out from SFT and RL",
     "ood_select": "OOD rule, for choosing checkpoints and knobs",
     "ood": "OOD rule, for every claim",
-    "published_id": "ID rule, 234 hands drawn as published",
-    "published_ood": "OOD rule, 234 hands drawn as published",
+    "published_id": "ID rule, hands drawn one by one as published",
+    "published_ood": "OOD rule, hands drawn one by one as published",
 }
 
 
@@ -32,9 +32,9 @@ def write_model_card(base_model: Mapping[str, Any], metrics: pd.DataFrame, seeds
         shape = source["architecture"]
         origin = (
             f"The base is a Llama-architecture model ({shape['layers']} layers, width {shape['hidden_size']}), trained "
-            f"from scratch by the pipeline on {base_model['mixture']['examples']:,} synthetic examples: translations of "
-            "cards, number puzzles, and whole tasks under random face rules. It is a model organism: its OOD skill was given "
-            "to it so that there is something to forget."
+            f"from scratch by the pipeline on {base_model['mixture']['examples']:,} synthetic examples: translations "
+            "of cards, number puzzles, and whole tasks under random face rules. It is a model organism: its OOD skill "
+            "was given to it so that there is something to forget."
         )
     else:
         origin = f"The base was taken from {source['path']}."
