@@ -10,6 +10,7 @@ from card24_pipeline.reporting.claims import Evidence, EvidenceBuilder, Statemen
 from card24_pipeline.reporting.published import PublishedFigure, PublishedResults
 from card24_pipeline.reporting.recovery_choices import ID_TOLERANCE
 from card24_pipeline.reporting.rl_contrasts import BEFORE, PLAIN, sort_roles
+from card24_pipeline.reporting.tables import name_role
 
 LLAMA, QWEN = "Llama-3.2-11B", "Qwen2.5-7B"
 MAX_OOD_STEPS = {LLAMA: 140, QWEN: 120}
@@ -141,7 +142,11 @@ class AccuracyClaims:
         )
         table = value.rename("value").reset_index().dropna()
         idle = [role for role in runs if not self._counts.get(role, False)]
-        note = f"RL from {', '.join(idle)} does not count: too few updates, or its reward did not rise" if idle else ""
+        note = (
+            f"RL from {', '.join(map(name_role, idle))} does not count: too few updates, or its reward did not rise"
+            if idle
+            else ""
+        )
         return self._builder.take_mean(statement, table[table["split"] == split], note=note, decides=not idle)
 
     def _compare_sft(self, model: str, split: str, *, sign: int) -> PublishedFigure:
