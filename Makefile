@@ -1,14 +1,15 @@
-# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make clean
+# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make ui · make clean
 SHELL := bash
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 SCALE ?= base
+PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 RUN := source $(BIN)/activate &&
 STUDY_FILE := $(if $(filter base,$(SCALE)),dvc.yaml,conf/$(SCALE)/dvc.yaml)
 
-.PHONY: study test lint bench viz clean env
+.PHONY: study test lint bench viz ui clean env
 
 study: $(READY)
 	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) --seeds=$(SEEDS),kedro dvc check)
@@ -26,6 +27,11 @@ bench: $(READY)
 
 viz: $(READY)
 	@$(RUN) kedro viz run
+
+# DVC restores what was published, not the database: publishing again adds only what that lacks.
+ui: $(READY)
+	@$(RUN) env -u MLFLOW_TRACKING_URI kedro run --env=$(SCALE) --pipelines tracking --params=seed=all
+	@$(RUN) MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri sqlite:///mlflow.db --port $(PORT)
 
 env: $(READY)
 

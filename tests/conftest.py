@@ -1,4 +1,5 @@
-"""What tests of several rooms share: a word tokenizer, tiny models in memory, tiny models in the hub's format."""
+"""What tests of several rooms share: a word tokenizer, tiny models in memory, tiny models in the hub's format, MLflow's
+tables."""
 
 import pytest
 
@@ -87,3 +88,14 @@ def save_model(tmp_path):
         return tmp_path / name
 
     return save
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """A database with MLflow's tables: making them takes seconds, so it is done once."""
+    from card24_pipeline.tracking.store import SQLITE, TrackingStore, open_store
+
+    path = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    with open_store(TrackingStore(f"{SQLITE}{path}", "none", "models")) as client:
+        client.search_experiments()
+    return path

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 STUDY_TAG, KEY_TAG, KIND_TAG = "card24.study", "card24.key", "card24.kind"
 PARENT_TAG = "mlflow.parentRunId"
-FINISHED = "FINISHED"
+FINISHED, DELETED = "FINISHED", "deleted"
 
 # MLflow's limits.
 RUNS_PER_PAGE = 1000
@@ -73,19 +73,22 @@ class _Publication:
         return len(missing) + 1
 
     def _find_runs(self) -> dict[str, Run]:
-        """Find the study's runs by key, a finished one before others."""
+        """Find the study's runs by key, those in the bin as well; of several, one that is whole and not in the bin."""
+        from mlflow.entities import ViewType
+
         found: dict[str, Run] = {}
         token = None
         while True:
             page = self._client.search_runs(
                 [self._experiment],
                 filter_string=f"tags.`{STUDY_TAG}` = '{self._digest}'",
+                run_view_type=ViewType.ALL,
                 max_results=RUNS_PER_PAGE,
                 page_token=token,
             )
             for run in page:
                 key = run.data.tags[KEY_TAG]
-                if key not in found or run.info.status == FINISHED:
+                if key not in found or _rank(run) > _rank(found[key]):
                     found[key] = run
             token = page.token
             if not token:
@@ -110,7 +113,9 @@ class _Publication:
         return True
 
     def _adopt(self, run: Run, parent: Run | None) -> None:
-        """Put a run under the parent, should its former one have been deleted."""
+        """Take a run out of the bin, and put it under the parent, should its former one be gone."""
+        if run.info.lifecycle_stage == DELETED:
+            self._client.restore_run(run.info.run_id)
         if parent and run.data.tags.get(PARENT_TAG) != parent.info.run_id:
             self._client.set_tag(run.info.run_id, PARENT_TAG, parent.info.run_id)
 
@@ -125,6 +130,10 @@ class _Publication:
         for some_metrics in _chunk(metrics, METRICS_PER_CALL):
             self._client.log_batch(run.info.run_id, metrics=some_metrics)
         self._client.set_terminated(run.info.run_id, FINISHED)
+
+
+def _rank(run: Run) -> tuple[bool, bool]:
+    return run.info.lifecycle_stage != DELETED, run.info.status == FINISHED
 
 
 def _choose_folder(file: Path) -> str:

@@ -54,7 +54,7 @@ class TrackingStore:
     @property
     def shown(self) -> str:
         """The URI without its password."""
-        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:…@", self.uri)
+        return _hide_passwords(self.uri)
 
     @property
     def database(self) -> Path | None:
@@ -135,5 +135,11 @@ def _silenced() -> Iterator[None]:
 
 
 def _say_in_a_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    if "Max retries exceeded" in str(error):
+        return "no server answers there"
+    text = _hide_passwords(" ".join(str(error).split())) or type(error).__name__
     return text if len(text) <= REASON_LENGTH else f"{text[:REASON_LENGTH]}…"
+
+
+def _hide_passwords(text: str) -> str:
+    return re.sub(r"(?<=://)([^/@:\s]*):[^/@\s]*@", r"\1:…@", text)

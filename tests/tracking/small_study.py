@@ -1,0 +1,147 @@
+"""A study of two seeds, three SFT checkpoints, four RL runs and four edits a seed, whose figures are told by rule."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from card24_pipeline.tracking.children import ANCHORED, PLAIN, StudyTables
+from card24_pipeline.tracking.records import StudyRecord
+from card24_pipeline.tracking.study import digest_artifacts, put_study_together
+
+SEEDS = (0, 1)
+OOD = {2: 0.6, 4: 0.4, 8: 0.2}  # by SFT step; the base has 0.1
+ROLES = {2: "max_ood", 4: "rung_1", 8: "end"}
+EDITS = {  # name: method, donor, knob's name, knob, pass@1 on OOD
+    "uv_top donor=max_ood top_fraction=0.2": ("uv_top", "max_ood", "top_fraction", 0.2, 0.5),
+    "layer_reset donor=max_ood quarter=1": ("layer_reset", "max_ood", "quarter", 1.0, 0.3),
+    "uv_top donor=base top_fraction=0.2": ("uv_top", "base", "top_fraction", 0.2, 0.5),
+    "delta_threshold donor=max_ood": ("delta_threshold", "max_ood", "", float("nan"), 0.2),
+}
+UPDATES = (1, 2, 3)
+CHILDREN = 1 + len(SEEDS) * (3 + 4 + len(EDITS))
+SETTINGS = {"rl": {"algorithm": "ppo", "updates": 3}, "recovery": {"grid": [{"method": "uv_top", "knobs": [0.2, 1.0]}]}}
+
+
+def score(ood: float, **identity: object) -> list[dict[str, object]]:
+    passes = {"ood": ood, "ood_select": ood / 2, "id_seen": 0.9, "id_heldout": 0.5, "published_ood": 1.0}
+    return [
+        {
+            **identity,
+            "split": split,
+            "base_met_multiset": met,
+            "pass_at_1": value if met == "all" else 0.0,
+            "card_to_number_accuracy": 0.8 if split == "ood" else 0.7,
+            "forward_kl_nats": 0.01,
+        }
+        for split, value in passes.items()
+        for met in ("all", "met", "never_met")
+    ]
+
+
+def table_rl(starts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    runs = [(seed, start) for seed in SEEDS for start in starts]
+    scores = [row for seed, start in runs for row in score(OOD[start] + 0.1, seed=seed, from_step=start)]
+    history = [
+        {
+            "seed": seed,
+            "from_step": start,
+            "update": update,
+            "reward": update - 3.0,
+            "explained_variance": float("nan"),
+            "flops": 100 * update,
+        }
+        for seed, start in runs
+        for update in UPDATES
+    ]
+    return pd.DataFrame(scores), pd.DataFrame(history)
+
+
+def table_spectra() -> pd.DataFrame:
+    changes = [("base_to_sft", step) for step in OOD] + [("sft_to_rl", 8), ("sft_to_rl_anchored", 8)]
+    return pd.DataFrame(
+        {
+            "seed": seed,
+            "pair": pair,
+            "step": step,
+            "tensor": tensor,
+            "model": model,
+            "band": band,
+            "fraction": 0.2 if band == "top" else 1.0,
+            "relative_sigma_shift": shift if model == "observed" else 9.0,
+            "left_angle_degrees": 2.0 * step if model == "observed" else 90.0,
+            "right_angle_degrees": 1.0 * step if model == "observed" else 90.0,
+        }
+        for seed in SEEDS
+        for pair, step in changes
+        for tensor, shift in (("first", 0.01), ("second", 0.03))
+        for model in ("observed", "gaussian")
+        for band in ("all", "top")
+    )
+
+
+def make_tables(ood_of_end: float = OOD[8]) -> StudyTables:
+    """Make the tables, with a choice of pass@1 on OOD of each seed's last checkpoint."""
+    passes = OOD | {8: ood_of_end}
+    models = [(seed, step) for seed in SEEDS for step in OOD]
+    plain, anchored = table_rl(list(OOD)), table_rl([8])
+    edits = [(seed, name, *facts) for seed in SEEDS for name, facts in EDITS.items()]
+    return StudyTables(
+        base_scores=pd.DataFrame(score(0.1)).drop(columns="forward_kl_nats"),
+        sft_scores=pd.DataFrame([row for seed, step in models for row in score(passes[step], seed=seed, step=step)]),
+        sft_history=pd.DataFrame(
+            {"seed": seed, "step": step, "loss": 1 / step, "training_flops": 1000 * step}
+            for seed in SEEDS
+            for step in range(1, 9)
+        ),
+        selected_checkpoints=pd.DataFrame(
+            {"seed": seed, "role": role, "step": step} for seed in SEEDS for step, role in ROLES.items()
+        ),
+        rl_scores={PLAIN: plain[0], ANCHORED: anchored[0]},
+        rl_history={PLAIN: plain[1], ANCHORED: anchored[1]},
+        spectra=table_spectra(),
+        recovery_variants=pd.DataFrame(
+            {
+                "seed": seed,
+                "variant": name,
+                "method": method,
+                "donor": donor,
+                "knob_name": knob_name,
+                "knob": knob,
+                "sigma": "target",
+                "matrices": "attention,mlp",
+                "embeddings": False,
+                "edit_flops": 7,
+            }
+            for seed, name, method, donor, knob_name, knob, _ in edits
+        ),
+        recovery_scores=pd.DataFrame(
+            [row for seed, name, *_, ood in edits for row in score(ood, seed=seed, variant=name)]
+        ).drop(columns="forward_kl_nats"),
+    )
+
+
+def write_files(folder: Path) -> list[Path]:
+    """Write two files of a report, and name a third that is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / name for name in ("report.md", "claims.json", "report.html")]
+    files[0].write_text("# Report\n", encoding="utf-8")
+    statements = [{"text": "OOD peaks", "verdict": "holds"}, {"text": "RL heals", "verdict": "undecided"}]
+    files[1].write_text(json.dumps({"statements": statements}), encoding="utf-8")
+    return files
+
+
+def make_study(folder: Path, tables: StudyTables | None = None) -> StudyRecord:
+    tables, files = tables or make_tables(), write_files(folder)
+    artifacts = digest_artifacts(tables, SETTINGS, files)
+    return put_study_together(
+        tables,
+        SETTINGS,
+        files,
+        scale="tiny",
+        checkpoints="data/06_models/tiny",
+        artifacts=artifacts,
+        provenance={"card24.python": "3.11"},
+    )

@@ -1,0 +1,74 @@
+"""Digests, and what the parent says."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from card24_pipeline.tracking.digests import digest_table
+from card24_pipeline.tracking.errors import PublishingError
+from card24_pipeline.tracking.headline import read_pooled, read_statements
+from card24_pipeline.tracking.study import digest_artifacts
+
+from .small_study import SETTINGS, make_study, make_tables, write_files
+
+
+class TestDigests:
+    def test_equal_studies_have_equal_digests(self, tmp_path):
+        assert make_study(tmp_path / "first").digest == make_study(tmp_path / "second").digest
+
+    def test_last_digit_of_a_score_counts(self):
+        table = make_tables().sft_scores
+        other = table.assign(pass_at_1=table["pass_at_1"] + 1e-15)
+        assert digest_table(table) != digest_table(other)
+
+    @pytest.mark.parametrize("change", ["table", "settings", "file", "missing file"])
+    def test_every_part_counts(self, tmp_path, change):
+        tables, settings, files = make_tables(), SETTINGS, write_files(tmp_path)
+        before = digest_artifacts(tables, settings, files)
+        if change == "table":
+            tables = replace(tables, spectra=tables.spectra.iloc[1:])
+        elif change == "settings":
+            settings = {"rl": {"algorithm": "grpo"}}
+        elif change == "file":
+            files[0].write_text("# Another report\n", encoding="utf-8")
+        else:
+            files[0].unlink()
+        after = digest_artifacts(tables, settings, files)
+        assert len(dict(before.items() ^ after.items())) == 1
+
+
+class TestHeadline:
+    def test_parent_counts_verdicts_and_names_them(self, tmp_path):
+        parent = make_study(tmp_path).parent
+        metrics = {found.name: found.value for found in parent.metrics}
+        assert metrics == {"statements_that_hold": 1, "statements_that_do_not_hold": 0, "statements_undecided": 1}
+        assert "- RL heals: **undecided**" in parent.tags["mlflow.note.content"]
+        assert parent.params["recovery.grid.0.knobs"] == "[0.2, 1]"
+        assert parent.params["seeds"] == "0, 1"
+
+    def test_pooled_accuracy_is_read_from_the_points(self, tmp_path):
+        points = tmp_path / "points.csv"
+        points.write_text("variant,ood_pass_at_1,id_seen_pass_at_1,id_heldout_pass_at_1\nend,0.2,0.9,0.5\nuv,1,1,1\n")
+        expected = {"end_ood_pass_at_1": 0.2, "end_id_seen_pass_at_1": 0.9, "end_id_heldout_pass_at_1": 0.5}
+        assert read_pooled(points) == expected
+
+    def test_points_without_a_column_are_named(self, tmp_path):
+        (tmp_path / "points.csv").write_text("variant,ood_pass_at_1\nend,0.2\n")
+        with pytest.raises(PublishingError, match=r"points\.csv: .*id_seen_pass_at_1"):
+            read_pooled(tmp_path / "points.csv")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("{", "expected `statements`"),
+            ("[]", "expected `statements`"),
+            (json.dumps({"statements": [{"text": "x"}]}), "verdict"),
+            (json.dumps({"statements": [{"text": "x", "verdict": "maybe"}]}), "expected one of holds, .*got maybe"),
+        ],
+        ids=["no JSON", "no mapping", "no verdict", "unknown verdict"],
+    )
+    def test_claims_of_another_shape_are_refused(self, tmp_path, content, message):
+        (tmp_path / "claims.json").write_text(content)
+        with pytest.raises(PublishingError, match=rf"claims\.json: .*{message}"):
+            read_statements(tmp_path / "claims.json")
