@@ -14,6 +14,8 @@ SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "triangle-down", "
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 PLOT_CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 PANEL_HEIGHT_PIXELS = 300
+MANY_POINTS = 30
+"""Lines of more points are drawn without markers."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,11 @@ class PageFigure:
             which shows when hovering.
         x_title: Title of the abscissae, with the unit.
         y_title: Title of the ordinates, with the unit.
-        mode: ``lines`` joins the points of a series, ``points`` does not, ``bars`` stacks them.
+        mode: ``lines`` joins the points of a series, ``points`` does not, ``bars`` stacks them in rows.
         log_x: Whether abscissae are logarithmic.
         log_y: Whether ordinates are.
         categories: Whether abscissae are names, in the order of the table.
+        own_y: Whether each panel has ordinates of its own.
     """
 
     key: str
@@ -44,6 +47,7 @@ class PageFigure:
     log_x: bool = False
     log_y: bool = False
     categories: bool = False
+    own_y: bool = False
 
 
 def render_figure(figure: PageFigure) -> str:
@@ -54,9 +58,13 @@ def render_figure(figure: PageFigure) -> str:
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     drawn = make_subplots(
-        rows=rows, cols=columns, subplot_titles=panels if len(panels) > 1 else None, shared_yaxes="all",
-        horizontal_spacing=0.06, vertical_spacing=0.16 if rows > 1 else 0,
-    )  # fmt: skip
+        rows=rows,
+        cols=columns,
+        subplot_titles=panels if len(panels) > 1 else None,
+        shared_yaxes=False if figure.own_y else "all",
+        horizontal_spacing=0.06,
+        vertical_spacing=0.16 if rows > 1 else 0,
+    )
     styles = _choose_styles(list(dict.fromkeys(figure.table["series"])))
     shown: set[str] = set()
     for place, panel in enumerate(panels):
@@ -87,20 +95,29 @@ def _build_trace(
     import plotly.graph_objects as go
 
     shared: dict[str, Any] = {
-        "x": points["x"].tolist(),
-        "y": points["y"].tolist(),
         "name": series,
         "legendgroup": series,
         "showlegend": legend,
         "text": points["note"].tolist(),
-        "hovertemplate": "%{text}<br>%{x}, %{y:.4g}<extra>%{fullData.name}</extra>",
     }
+    x, y = points["x"].tolist(), points["y"].tolist()
     if figure.mode == "bars":
-        return go.Bar(**shared, marker={"color": style["colour"], "pattern": {"shape": PATTERNS[style["colour"]]}})
+        return go.Bar(
+            **shared,
+            x=y,
+            y=x,
+            orientation="h",
+            textposition="none",
+            hovertemplate="%{y}: %{text}<extra>%{fullData.name}</extra>",
+            marker={"color": style["colour"], "pattern": {"shape": PATTERNS[style["colour"]]}},
+        )
     bars = points[["low", "high"]].notna().all(axis=None)
     return go.Scatter(
         **shared,
-        mode="lines+markers" if figure.mode == "lines" else "markers",
+        x=x,
+        y=y,
+        hovertemplate="%{text}<br>%{x}, %{y:.4g}<extra>%{fullData.name}</extra>",
+        mode="markers" if figure.mode == "points" else "lines" if len(points) > MANY_POINTS else "lines+markers",
         line={"color": style["colour"], "dash": style["dash"], "width": 1.5},
         marker={"color": style["colour"], "symbol": style["symbol"], "size": 7},
         error_y={
@@ -133,7 +150,9 @@ def _lay_out(drawn: Any, figure: PageFigure, rows: int) -> None:
         legend={"orientation": "h", "yanchor": "top", "y": -0.18 if rows == 1 else -0.12, "x": 0},
     )
     drawn.update_xaxes(gridcolor="rgba(128,128,128,.25)", type="log" if figure.log_x else None)
-    if figure.categories:
+    if figure.mode == "bars":
+        drawn.update_yaxes(type="category", autorange="reversed", automargin=True)
+    elif figure.categories:
         drawn.update_xaxes(type="category")
     drawn.update_yaxes(gridcolor="rgba(128,128,128,.25)", type="log" if figure.log_y else None)
     drawn.update_xaxes(title_text=figure.x_title, row=rows)

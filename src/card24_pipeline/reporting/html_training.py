@@ -31,14 +31,16 @@ def show_accuracy(curves: pd.DataFrame, gains: pd.DataFrame | None) -> PageFigur
     """
     whole = curves[curves["base_met_multiset"] == "all"]
     before = whole.assign(series="SFT", y=whole["pass_at_1"], x=whole["step"])
-    parts = [before[before["split"].isin(SPLIT_TITLES)]]
+    parts = [before]
     if gains is not None:
         # The interval is that of the paired gain, laid around what it arrives at.
         after = gains.assign(series=gains["arm"].map(ARM_TITLES), y=gains["after"], x=gains["from_step"])
         after["low"], after["high"] = (gains["before"] + gains[bound] for bound in ("low", "high"))
         parts.append(after)
     table = pd.concat(parts)
+    table = table[table["split"].isin(SPLIT_TITLES)]
     table["panel"] = table["split"].map(SPLIT_TITLES)
+    table = table.sort_values("split", key=lambda splits: splits.map(list(SPLIT_TITLES).index), kind="stable")
     table["x"] = table["x"].astype(int).astype(str)
     table["note"] = [f"step {step}" for step in table["x"]]
     return PageFigure(
@@ -46,7 +48,7 @@ def show_accuracy(curves: pd.DataFrame, gains: pd.DataFrame | None) -> PageFigur
         "Accuracy along SFT, before and after RL",
         "Greedy pass@1, all seeds pooled. Step 0 is the base. After RL: the SFT step that RL started from; its bars "
         "are those of the paired gain.",
-        table.dropna(subset=["panel"])[LONG_COLUMNS],
+        table[LONG_COLUMNS],
         "SFT step",
         "pass@1",
         categories=True,
@@ -75,7 +77,7 @@ def show_rl(history: Mapping[str, pd.DataFrame], selected: pd.DataFrame) -> Page
         table[LONG_COLUMNS],
         "update",
         "",
-        mode="lines",
+        own_y=True,
     )
 
 
@@ -99,8 +101,7 @@ def show_outcomes(hands: Mapping[str, pd.DataFrame]) -> PageFigure:
         "What goes wrong",
         "Share of each outcome among the answers, all seeds. A legal prefix is the beginning of some correct formula.",
         table[LONG_COLUMNS],
-        "",
         "share of answers",
+        "",
         mode="bars",
-        categories=True,
     )
