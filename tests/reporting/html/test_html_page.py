@@ -34,8 +34,8 @@ def make_figure(key="one", **more):
 
 def make_claims(text="OOD peaks early"):
     statement = {
-        "claim": 1, "key": "one", "text": text, "unit": "points", "side": "above", "bound": 0.0, "by_construction": True,
-        "estimate": 0.26, "low": 0.22, "high": 0.3, "level": 0.99, "p_value": 0.001, "p_holm": 0.002,
+        "claim": 1, "key": "one", "text": text, "unit": "points", "side": "above", "bound": 0.0,
+        "by_construction": True, "estimate": 0.26, "low": 0.22, "high": 0.3, "level": 0.99, "p_value": 0.001, "p_holm": 0.002,
         "cluster": "multiset", "clusters": 637, "seeds": 3, "verdict": "holds", "note": "", "published_note": "70–80 %",
         "published": [{"label": "Llama: RL − End", "estimate": 0.06, "low": 0.01, "high": 0.12, "hands": 234}],
     }  # fmt: skip
@@ -160,16 +160,14 @@ class TestHands:
             pack_hands(models)
 
 
-class TestSections:
-    NOTHING = dict.fromkeys(
-        ("sft_hands", "selected", "curves", "spectra", "by_index", "points", "chosen", "recovery_hands")
-    )
-    ARMS = {"plain": None, "anchored": None}
+ARMS = {"plain": None, "anchored": None}
+TABLES = ("sft_hands", "selected", "curves", "spectra", "by_index", "points", "chosen", "recovery_hands")
+NOTHING = dict.fromkeys(TABLES)
 
+
+class TestSections:
     def test_before_anything_was_run_every_section_says_how(self):
-        study = StudyTables(
-            base_hands=make_hands(["correct"] * 3), rl_hands=self.ARMS, rl_history=self.ARMS, **self.NOTHING
-        )
+        study = StudyTables(base_hands=make_hands(["correct"] * 3), rl_hands=ARMS, rl_history=ARMS, **NOTHING)
         sections = build_sections(study, 10, 0.95, 0)
         assert all("has not been run yet" in section.missing and not section.figures for section in sections)
         assert list(list_models(study)) == [("base", None)]
@@ -187,8 +185,8 @@ class TestSections:
             }
         )
         selected = pd.DataFrame({"seed": 0, "role": ["max_ood", "end"], "step": [10, 40]})
-        given = self.NOTHING | {"sft_hands": sft, "curves": curves, "selected": selected}
-        study = StudyTables(base_hands=make_hands(["illegal"] * 3), rl_hands=self.ARMS, rl_history=self.ARMS, **given)
+        given = NOTHING | {"sft_hands": sft, "curves": curves, "selected": selected}
+        study = StudyTables(base_hands=make_hands(["illegal"] * 3), rl_hands=ARMS, rl_history=ARMS, **given)
         sections = {section.key: section for section in build_sections(study, 10, 0.95, 0)}
         assert [figure.key for figure in sections["training"].figures] == ["accuracy"]
         assert "RL has not been run" in sections["training"].missing
