@@ -31,7 +31,7 @@ viz: $(READY)
 # DVC restores what was published, not the database: publishing again adds only what that lacks.
 ui: $(READY)
 	@$(RUN) env -u MLFLOW_TRACKING_URI kedro run --env=$(SCALE) --pipelines tracking --params=seed=all
-	@$(RUN) MLFLOW_DISABLE_TELEMETRY=true mlflow ui --backend-store-uri sqlite:///mlflow.db --port $(PORT)
+	@$(RUN) MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1 --port $(PORT)
 
 env: $(READY)
 

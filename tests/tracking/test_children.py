@@ -31,7 +31,7 @@ def test_every_model_has_a_run(runs):
 
 class TestSft:
     def test_checkpoint(self, runs):
-        run = runs["seed 1 sft step 2 (max_ood)"]
+        run = runs["sft step 2 (max_ood), seed 1"]
         assert run.params == {
             "method": "sft",
             "seed": "1",
@@ -55,11 +55,11 @@ class TestSft:
         )
 
     def test_last_checkpoint_has_the_history_and_the_curve(self, runs):
-        run = runs["seed 0 sft step 8 (end)"]
+        run = runs["sft step 8 (end), seed 0"]
         assert get_steps(run, "ood_pass_at_1") == {0: 0.1} | OOD
         assert get_steps(run, "sft/loss") == {step: 1 / step for step in range(1, 9)}
         assert get_last(run)["ood_pass_at_1"] == OOD[8]
-        assert not get_steps(runs["seed 0 sft step 4 (rung_1)"], "sft/loss")
+        assert not get_steps(runs["sft step 4 (rung_1), seed 0"], "sft/loss")
 
     def test_base_is_no_distance_from_itself(self, runs):
         assert get_last(runs["base"])["forward_kl_nats"] == 0
@@ -68,27 +68,27 @@ class TestSft:
 
 class TestRl:
     def test_history_has_a_step_for_each_update(self, runs):
-        run = runs["seed 0 ppo from step 8 (end)"]
+        run = runs["ppo from step 8 (end), seed 0"]
         assert get_steps(run, "rl/reward") == {update: update - 3.0 for update in UPDATES}
         assert get_steps(run, "ood_pass_at_1") == pytest.approx({0: 0.2, 3: 0.3})
         assert not get_steps(run, "rl/explained_variance")  # never measured
 
     def test_operations_count_from_the_start_of_the_run(self, runs):
-        assert get_last(runs["seed 0 ppo from step 8 (end)"])["cost_flops"] == 300
+        assert get_last(runs["ppo from step 8 (end), seed 0"])["cost_flops"] == 300
 
     def test_arms_are_apart(self, runs):
-        run = runs["seed 1 anchored ppo from step 8 (end)"]
+        run = runs["anchored ppo from step 8 (end), seed 1"]
         assert run.params["arm"] == "anchored"
         assert run.tags["card24.checkpoint"] == "models/seed_1/rl_anchored/from_step_8"
 
     def test_share_recovered_is_that_of_the_runs_from_end(self, runs):
-        assert get_last(runs["seed 0 ppo from step 8 (end)"])["recovered_share"] == pytest.approx(0.25)
-        assert "recovered_share" not in get_last(runs["seed 0 ppo from step 4 (rung_1)"])
+        assert get_last(runs["ppo from step 8 (end), seed 0"])["recovered_share"] == pytest.approx(0.25)
+        assert "recovered_share" not in get_last(runs["ppo from step 4 (rung_1), seed 0"])
 
 
 class TestEdits:
     def test_edit(self, runs):
-        run = runs["seed 0 layer_reset donor=max_ood quarter=1"]
+        run = runs["layer_reset donor=max_ood quarter=1, seed 0"]
         assert run.params == {
             "method": "layer_reset",
             "donor": "max_ood",
@@ -106,8 +106,8 @@ class TestEdits:
         assert get_last(run)["cost_flops"] == 7
 
     def test_edit_without_knob_has_none(self, runs):
-        params = runs["seed 0 delta_threshold donor=max_ood"].params
+        params = runs["delta_threshold donor=max_ood, seed 0"].params
         assert not {"knob", "knob_name", "layers"} & set(params)
 
     def test_donor_below_end_has_nothing_to_give_back(self, runs):
-        assert "recovered_share" not in get_last(runs["seed 0 uv_top donor=base top_fraction=0.2"])
+        assert "recovered_share" not in get_last(runs["uv_top donor=base top_fraction=0.2, seed 0"])

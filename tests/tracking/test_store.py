@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,18 @@ def test_folder_in_place_of_the_database(study, store):
 
 def test_file_store_is_refused(study, store, tmp_path):
     assert "mlruns: " in get_message(study, replace(store, uri=(tmp_path / "mlruns").as_uri()))
+
+
+def test_new_database_is_whole_or_not_there(store, tmp_path, monkeypatch):
+    left = tmp_path / ".new.db.partial"
+    left.write_text("what a killed process left of a database")
+    seen = []
+    replace_file = os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: (seen.append(Path(new).exists()), replace_file(old, new)))
+    with open_store(replace(store, uri=f"sqlite:///{tmp_path}/new.db")) as client:
+        assert client.get_experiment("0").name == "Default"
+    assert seen == [False]
+    assert not left.exists()
 
 
 def test_own_settings_go_before_ours_and_nothing_is_left_of_them(store, monkeypatch):

@@ -96,7 +96,7 @@ class ChildBuilder:
             )
             runs.append(
                 RunRecord(
-                    key=_name(f"seed {seed} sft step {step}", self._roles.get((seed, step))),
+                    key=_name(f"sft step {step}", self._roles.get((seed, step)), seed),
                     kind="sft",
                     params=params,
                     metrics=tuple(metrics),
@@ -135,7 +135,7 @@ class ChildBuilder:
         metrics += measure_history(history.drop(columns=["seed", "from_step"]), "update", prefix="rl")
         title = self._algorithm if arm == PLAIN else f"{arm} {self._algorithm}"
         return RunRecord(
-            key=_name(f"seed {seed} {title} from step {step}", role),
+            key=_name(f"{title} from step {step}", role, seed),
             kind="rl",
             params=describe(
                 method=self._algorithm, arm=arm, seed=seed, sft_step=step, role=role, moved_from=f"step {step}"
@@ -166,12 +166,12 @@ class ChildBuilder:
                 role=END,
             )
             metrics = tuple(measure(figures, EDITED_STEP))
-            runs.append(RunRecord(f"seed {seed} {row['variant']}", "recovery", params, metrics))
+            runs.append(RunRecord(_name(row["variant"], None, seed), "recovery", params, metrics))
         return runs
 
     def _get_donor(self, seed: int, donor: str) -> Figures:
         return self._base if donor == BASE else self._sft[seed, self._steps[seed, donor]]
 
 
-def _name(title: str, role: str | None) -> str:
-    return f"{title} ({role})" if role else title
+def _name(title: str, role: str | None, seed: int) -> str:
+    return f"{title} ({role}), seed {seed}" if role else f"{title}, seed {seed}"

@@ -15,7 +15,7 @@ def describe_provenance(folder: Path) -> dict[str, str]:
 
     They are those at publication: what DVC restored from its cache may have been made by others.
     """
-    tags = {"card24.python": platform.python_version()}
+    tags = {"card24.python": platform.python_version(), "mlflow.source.name": "card24_pipeline"}
     for name in LIBRARIES:
         try:
             tags[f"card24.library.{name}"] = version(name)

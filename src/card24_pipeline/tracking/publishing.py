@@ -63,7 +63,8 @@ class _Publication:
         # The parent is finished last: while it is not, the study is not whole.
         parent = self._open_run(study.parent)
         missing = [child for child in study.children if not self._keep_finished(child, parent)]
-        for child in tqdm(missing, desc="publishing", unit="run", mininterval=1.0, disable=not missing):
+        # MLflow lists what came last first.
+        for child in tqdm(missing[::-1], desc="publishing", unit="run", mininterval=1.0, disable=not missing):
             self._fill_run(self._open_run(child, parent), child)
         if parent.info.status == FINISHED:
             return len(missing)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 SQLITE = "sqlite:///"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # its runs are trainings, not traces
 LOCK_SECONDS = 10.0
 REASON_LENGTH = 300
 
@@ -85,6 +86,8 @@ def open_store(store: TrackingStore) -> Iterator[MlflowClient]:
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
+            if store.database is not None and not store.database.exists():
+                _create_database(store.database)
             yield MlflowClient(tracking_uri=store.uri)
         except (MlflowException, SQLAlchemyError, CommandError, requests.RequestException, OSError) as error:
             raise PublishingError(f"{store.shown}: {_say_in_a_line(error)}") from error
@@ -94,7 +97,7 @@ def prepare_experiment(client: MlflowClient, store: TrackingStore) -> str:
     """Return the identifier of the store's experiment, made or taken out of the bin if need be."""
     found = client.get_experiment_by_name(store.experiment)
     if found is None:
-        created: str = client.create_experiment(store.experiment, artifact_location=store.artifact_location)
+        created: str = client.create_experiment(store.experiment, store.artifact_location, EXPERIMENT_TAGS)
         return created
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
@@ -117,6 +120,17 @@ def _check_database(store: TrackingStore) -> None:
             connection.close()
     except sqlite3.Error as error:
         raise PublishingError(f"{store.shown}: {_say_in_a_line(error)}") from error
+
+
+def _create_database(path: Path) -> None:
+    """Make MLflow's tables under another name and rename them: of half of them, MLflow cannot make the whole."""
+    from mlflow import MlflowClient
+
+    partial = path.with_name(f".{path.name}.partial")
+    for left in (partial, partial.with_name(f"{partial.name}-journal")):
+        left.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"{SQLITE}{partial}").search_experiments(max_results=1)
+    os.replace(partial, path)
 
 
 @contextmanager
