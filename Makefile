@@ -1,4 +1,4 @@
-# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make ui · make clean
+# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make viz-site · make ui · make clean
 SHELL := bash
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 SCALE ?= base
@@ -9,12 +9,12 @@ READY := $(VENV)/.installed
 RUN := source $(BIN)/activate &&
 STUDY_FILE := $(if $(filter base,$(SCALE)),dvc.yaml,conf/$(SCALE)/dvc.yaml)
 
-.PHONY: study test lint bench viz ui clean env
+.PHONY: study test lint bench viz viz-site ui clean env
 
 study: $(READY)
 	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) --seeds=$(SEEDS),kedro dvc check)
 	@$(RUN) dvc repro $(STUDY_FILE)
-	@echo "Reports: $(CURDIR)/data/08_reporting/$(SCALE)/report.md (SFT); report_rl.md, report_spectra.md and report_recovery.md beside it"
+	@echo "Page: $(CURDIR)/data/09_page/$(SCALE)/report.html; verdicts, reports and figures: $(CURDIR)/data/08_reporting/$(SCALE)"
 
 test: lint
 	@$(RUN) pytest
@@ -27,6 +27,11 @@ bench: $(READY)
 
 viz: $(READY)
 	@$(RUN) kedro viz run
+
+# The same as a static site, with previews of tables and figures.
+viz-site: $(READY)
+	@$(RUN) kedro viz build --include-previews
+	@echo "Site: $(CURDIR)/build/index.html (serve the folder: python -m http.server --directory build)"
 
 # DVC restores what was published, not the database: publishing again adds only what that lacks.
 ui: $(READY)
@@ -43,4 +48,4 @@ $(READY): requirements.lock pyproject.toml
 
 # Everything that the pipeline can make again: the environment, DVC's cache and the data outside git.
 clean:
-	rm -rf $(VENV) .dvc/cache .dvc/tmp data/.progress data/01_raw data/05_model_input data/06_models data/07_model_output
+	rm -rf $(VENV) .dvc/cache .dvc/tmp data/.progress data/01_raw data/05_model_input data/06_models data/07_model_output data/09_page

@@ -143,7 +143,10 @@ def _check_hands(table: pd.DataFrame) -> None:
 
 
 def _average_flops(history: pd.DataFrame, selected: pd.DataFrame) -> float:
-    """Return the FLOP of the runs from End, as a mean over seeds; NaN where there is none."""
+    """Return the FLOP of the runs from End, as a mean over seeds; NaN where there is none.
+
+    The history counts them from the start of a run, so a run's last update has them all.
+    """
     ends = selected[selected["role"] == END].rename(columns={"step": "from_step"})
     runs = history.merge(ends[["seed", "from_step"]], on=["seed", "from_step"])
-    return float(runs.groupby("seed")["flops"].sum().mean())
+    return float(runs.groupby("seed")["flops"].max().mean())

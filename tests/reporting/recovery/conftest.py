@@ -95,7 +95,7 @@ class Study:
 
     def make_history(self, arm):
         rows = [
-            {"seed": seed, "from_step": step, "update": update, "flops": 10_000 * (seed + 1)}
+            {"seed": seed, "from_step": step, "update": update, "flops": 10_000 * (seed + 1) * update}
             for seed in self.seeds
             for step in STEPS.values()
             for update in range(1, UPDATES + 1)
