@@ -35,7 +35,8 @@ def make_figure(key="one", **more):
 def make_claims(text="OOD peaks early"):
     statement = {
         "claim": 1, "key": "one", "text": text, "unit": "points", "side": "above", "bound": 0.0,
-        "by_construction": True, "estimate": 0.26, "low": 0.22, "high": 0.3, "level": 0.99, "p_value": 0.001, "p_holm": 0.002,
+        "by_construction": True, "estimate": 0.26, "low": 0.22, "high": 0.3, "level": 0.99,
+        "p_value": 0.001, "p_holm": 0.002,
         "cluster": "multiset", "clusters": 637, "seeds": 3, "verdict": "holds", "note": "", "published_note": "70–80 %",
         "published": [{"label": "Llama: RL − End", "estimate": 0.06, "low": 0.01, "high": 0.12, "hands": 234}],
     }  # fmt: skip
