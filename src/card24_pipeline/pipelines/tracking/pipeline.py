@@ -36,6 +36,11 @@ FILES = (
     "rl_return_summary",
     "recovery_points",
     "recovery_chosen",
+    "claims_table",
+    "model_card",
+    "data_card",
+)
+FIGURES = (
     "sft_figure",
     "rl_figure",
     "rl_training_figure",
@@ -61,6 +66,7 @@ def create_pipeline() -> Pipeline:
                     "seeds": "params:seeds",
                     **{name: f"params:{name}" for name in SETTINGS},
                     **{f"{name}_file": f"{name}@file" for name in FILES},
+                    **{name: name for name in FIGURES},
                 },
                 outputs="published",
                 name="publish_study",
