@@ -28,6 +28,7 @@ FILES = (
     "claims",
     "sft_scores_table",
     "sft_curves",
+    "accuracy_by_step",
     "sft_contrasts",
     "rl_contrasts",
     "rl_runs",
