@@ -20,6 +20,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 PACKAGE = "card24_pipeline"
 NOT_COPIED = ("data/", ".venv/")
+GIVEN_DATA = "data/00_published/"
 _STAGE = r"[Ss]tage '(?:[^':]*:)?([^']+)'"
 _RAN = re.compile(rf"Running {_STAGE}")
 _RESTORED = re.compile(rf"{_STAGE} is cached - skipping run")
@@ -184,7 +185,7 @@ def clone_study(root: Path, scale: str = "smoke") -> StudyClone:
 
 
 def _list_files() -> list[str]:
-    """List what git tracks and what it would, except data and lock files."""
+    """List what git tracks and what it would, except lock files and data that the study makes."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT,
@@ -192,7 +193,9 @@ def _list_files() -> list[str]:
         text=True,
         check=True,
     ).stdout
-    names = [name for name in listed.split("\0") if name and not name.startswith(NOT_COPIED)]
+    names = [
+        name for name in listed.split("\0") if name.startswith(GIVEN_DATA) or (name and not name.startswith(NOT_COPIED))
+    ]
     # A deleted file is listed until its deletion is committed; a link counts as there wherever it points.
     return [name for name in names if os.path.lexists(PROJECT / name) and not name.endswith("dvc.lock")]
 

@@ -15,6 +15,7 @@ RL_SCORING = {"score_rl", "score_rl_anchored"}
 WEIGHTS = {"measure_spectra", "score_recoveries"}
 SCORING = {"score_base_model", "score_sft", "score_recoveries"} | RL_SCORING
 SUPERVISED = {"obtain_base_model", "train_sft"}
+VERDICTS = {"judge_claims", "render_study_page"}
 DEALING = {"split_multisets", "deal_eval_hands", "deal_rl_hands", "render_sft_examples", "render_pretraining_examples"}
 
 # Both arms of reinforcement learning run the same functions.
@@ -33,9 +34,12 @@ READERS = {
     "training/language_modelling.py": SUPERVISED,
     "training/ppo.py": RL,
     "training/group_relative.py": RL,
-    "reporting/*": {"report_sft", "report_rl", "report_spectra", "report_recovery"},
-    "reporting/spectra_*.py": {"report_spectra"},
-    "reporting/recovery_*.py": {"report_recovery"},
+    "reporting/*": {"report_sft", "report_rl", "report_spectra", "report_recovery", "write_cards"} | VERDICTS,
+    "reporting/spectra_*.py": {"report_spectra"} | VERDICTS,
+    "reporting/recovery_*.py": {"report_recovery"} | VERDICTS,
+    "reporting/claims_accuracy.py": {"judge_claims"},
+    "reporting/html_*.py": {"render_study_page"},
+    "tracking/*": {"publish_study"},
     "evaluation/processes.py": WEIGHTS,
     "spectral/decomposition.py": WEIGHTS,
     "spectral/merges.py": WEIGHTS,
