@@ -1,4 +1,4 @@
-# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make clean
+# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make viz-site · make clean
 SHELL := bash
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 SCALE ?= base
@@ -8,7 +8,7 @@ READY := $(VENV)/.installed
 RUN := source $(BIN)/activate &&
 STUDY_FILE := $(if $(filter base,$(SCALE)),dvc.yaml,conf/$(SCALE)/dvc.yaml)
 
-.PHONY: study test lint bench viz clean env
+.PHONY: study test lint bench viz viz-site clean env
 
 study: $(READY)
 	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) --seeds=$(SEEDS),kedro dvc check)
@@ -25,7 +25,11 @@ bench: $(READY)
 	@$(RUN) python -m benchmarks
 
 viz: $(READY)
-	@$(RUN) kedro viz run
+	@$(RUN) CARD24_VIEW=1 kedro viz run --include-hooks --env=$(SCALE)
+
+# The same as a folder of files for any web server (python -m http.server --directory build).
+viz-site: $(READY)
+	@$(RUN) CARD24_VIEW=1 KEDRO_ENV=$(SCALE) kedro viz build --include-hooks --include-previews
 
 env: $(READY)
 
