@@ -26,11 +26,11 @@ bench: $(READY)
 	@$(RUN) python -m benchmarks
 
 viz: $(READY)
-	@$(RUN) kedro viz run
+	@$(RUN) CARD24_VIEW=1 kedro viz run --include-hooks --env=$(SCALE)
 
 # The same as a static site, with previews of tables and figures.
 viz-site: $(READY)
-	@$(RUN) kedro viz build --include-previews
+	@$(RUN) CARD24_VIEW=1 KEDRO_ENV=$(SCALE) kedro viz build --include-hooks --include-previews
 	@echo "Site: $(CURDIR)/build/index.html (serve the folder: python -m http.server --directory build)"
 
 # DVC restores what was published, not the database: publishing again adds only what that lacks.

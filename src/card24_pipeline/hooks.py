@@ -1,4 +1,4 @@
-"""Checks the whole parameter file before any node runs, and tidies up after a run that succeeded."""
+"""Checks the whole parameter file before any node runs, tidies up after a run that succeeded, helps kedro viz."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from kedro.framework.hooks import hook_impl
+
+from card24_pipeline.graph_view import is_for_viewing, name_twins
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -78,6 +80,12 @@ class ProjectHooks:
             model.model_validate(params)
         except ValidationError as error:
             raise ParameterFileError(describe_errors(error, model, context)) from error
+
+    @hook_impl
+    def after_catalog_created(self, catalog: CatalogProtocol) -> None:
+        """Name datasets as the graph does that kedro viz shows."""
+        if is_for_viewing():
+            name_twins(catalog)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:

@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from card24_pipeline.graph_view import is_for_viewing, merge_twins
+
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
@@ -32,5 +34,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines: dict[str, Pipeline] = {
         name: import_module(f"{package}.{name}.pipeline").create_pipeline() for name in names
     }
+    if is_for_viewing():
+        pipelines = {name: merge_twins(pipeline) for name, pipeline in pipelines.items()}
     study = [pipeline for name, pipeline in pipelines.items() if name not in TOOLS]
     return {**pipelines, "__default__": sum(study, start=Pipeline([]))}

@@ -1,0 +1,91 @@
+"""The graph as kedro viz shows it best: one dataset for each file, with a preview, and a description of each node.
+
+Kedro viz shows no preview of a dataset that goes by several names, such as ``sft_scores@seed`` and
+``sft_scores@all_seeds``. With the variable ``CARD24_VIEW`` set, as ``make viz`` does, the pipelines name it once and
+the catalog knows it by that name. Such pipelines are for looking at, not for running.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Node, Pipeline
+    from kedro.pipeline.preview_contract import TextPreview
+
+VIEW_VARIABLE = "CARD24_VIEW"
+TWIN_MARK = "@"
+
+
+def is_for_viewing() -> bool:
+    """Tell whether this process shows the graph and runs nothing."""
+    return bool(os.environ.get(VIEW_VARIABLE))
+
+
+def merge_twins(pipeline: Pipeline) -> Pipeline:
+    """Name every dataset once and describe every node.
+
+    Args:
+        pipeline: A pipeline that runs.
+
+    Returns:
+        The same graph, its datasets without what follows ``@``; a node's preview is the first paragraph of its
+        function's docstring.
+    """
+    from kedro.pipeline import Pipeline
+    from kedro.utils import KedroExperimentalWarning
+
+    with warnings.catch_warnings():
+        # Kedro calls previews of nodes experimental, once in a process.
+        warnings.simplefilter("ignore", KedroExperimentalWarning)
+        return Pipeline([_rebuild_node(node) for node in pipeline.nodes])
+
+
+def name_twins(catalog: CatalogProtocol) -> None:
+    """Let a catalog know every dataset that goes by several names by the plain one too.
+
+    Args:
+        catalog: The catalog; a plain name stands for the twin that writes the file.
+    """
+    from card24_pipeline.catalog.file_path import FilePathDataset
+    from card24_pipeline.catalog.per_seed import PerSeedDataset
+
+    for name in [name for name in catalog.keys() if TWIN_MARK in name]:  # noqa: SIM118 - the catalog is no mapping
+        dataset = catalog.get(name)
+        if not isinstance(dataset, FilePathDataset | PerSeedDataset):
+            catalog[_drop_twin(name)] = dataset
+
+
+def _rebuild_node(node: Node) -> Node:
+    # Kedro's own way to rename what a node reads and writes; its public properties tell no keywords.
+    return node._copy(
+        inputs=_drop_twins(node._inputs),
+        outputs=_drop_twins(node._outputs),
+        preview_fn=partial(_describe_function, node.func),
+    )
+
+
+def _describe_function(function: Callable[..., Any]) -> TextPreview:
+    from kedro.pipeline.preview_contract import TextPreview
+
+    first_paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
+    return TextPreview(" ".join(first_paragraph.split()))
+
+
+def _drop_twins(names: str | list[str] | dict[str, str] | None) -> str | list[str] | dict[str, str] | None:
+    if isinstance(names, dict):
+        return {key: _drop_twin(name) for key, name in names.items()}
+    if isinstance(names, list):
+        return [_drop_twin(name) for name in names]
+    return names and _drop_twin(names)
+
+
+def _drop_twin(name: str) -> str:
+    return name.partition(TWIN_MARK)[0]
