@@ -15,7 +15,7 @@ import yaml
 from benchmarks.study_clone import StudyClone
 
 OVERLAY = "conf/smoke/parameters.yml"
-FAST_NODE = "split_multisets"
+FAST_NODE = "game.split_multisets"
 
 
 def run_node(clone: StudyClone, node: str, *options: str) -> CompletedProcess[str]:
@@ -124,7 +124,7 @@ class TestBaseFolder:
             **set_keys(clone, OVERLAY, {"base_model.source": None}),
         }
         with clone.edit(edited):
-            result = run_node(clone, "obtain_base_model")
+            result = run_node(clone, "base_model.obtain_base_model")
         assert result.returncode != 0
         (line,) = [line for line in result.stderr.splitlines() if line.startswith("card24_pipeline.checkpoints")][-1:]
         assert str(culprit) in line

@@ -23,7 +23,7 @@ LONG_TRAINING = (
     "kedro",
     "run",
     "--env=smoke",
-    "--nodes=train_sft",
+    "--nodes=sft.train_sft",
     f"--params=seed={KILLED_SEED},sft.schedule.steps=60",
 )
 
