@@ -15,7 +15,7 @@ from benchmarks.study_clone import Reproduction, StudyClone
 
 SEEDS = (0, 1)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-OPEN_FORMATS = {".safetensors", ".parquet", ".json", ".csv", ".png", ".md"}
+OPEN_FORMATS = {".safetensors", ".parquet", ".json", ".csv", ".png", ".html", ".md"}
 
 # A seed of no study, so that nothing of it lies there before; long enough to be killed on the way.
 KILLED_SEED = 7
