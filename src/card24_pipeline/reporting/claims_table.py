@@ -57,7 +57,7 @@ def format_published(row: Mapping[str, Any]) -> str:
 def format_figure(figure: Mapping[str, Any], unit: str) -> str:
     """Write an estimate with its interval in its unit."""
     estimate, low, high = (FORMATS[unit].format(SCALES[unit] * figure[name]) for name in ("estimate", "low", "high"))
-    return f"{estimate} ({low} to {high})"
+    return f"{estimate} ({low} to {high})".replace("-", "−")
 
 
 def summarise_study(statements: Sequence[Mapping[str, Any]], points: pd.DataFrame) -> dict[str, Any]:

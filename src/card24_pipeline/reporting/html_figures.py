@@ -14,6 +14,7 @@ SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "triangle-down", "
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 PLOT_CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 PANEL_HEIGHT_PIXELS = 300
+PERCENT = ".0%"
 MANY_POINTS = 30
 """Lines of more points are drawn without markers."""
 
@@ -35,6 +36,9 @@ class PageFigure:
         log_y: Whether ordinates are.
         categories: Whether abscissae are names, in the order of the table.
         own_y: Whether each panel has ordinates of its own.
+        x_format: How abscissae are written, as D3 has it; empty for Plotly's choice.
+        y_format: How ordinates are.
+        unjoined: Series whose points are not joined, whatever the mode.
     """
 
     key: str
@@ -48,6 +52,9 @@ class PageFigure:
     log_y: bool = False
     categories: bool = False
     own_y: bool = False
+    x_format: str = ""
+    y_format: str = ""
+    unjoined: Sequence[str] = ()
 
 
 def render_figure(figure: PageFigure) -> str:
@@ -116,8 +123,8 @@ def _build_trace(
         **shared,
         x=x,
         y=y,
-        hovertemplate="%{text}<br>%{x}, %{y:.4g}<extra>%{fullData.name}</extra>",
-        mode="markers" if figure.mode == "points" else "lines" if len(points) > MANY_POINTS else "lines+markers",
+        hovertemplate=_write_hover(figure),
+        mode="markers" if figure.mode == "points" or series in figure.unjoined else _join(points),
         line={"color": style["colour"], "dash": style["dash"], "width": 1.5},
         marker={"color": style["colour"], "symbol": style["symbol"], "size": 7},
         error_y={
@@ -131,6 +138,16 @@ def _build_trace(
         if bars
         else None,
     )
+
+
+def _join(points: pd.DataFrame) -> str:
+    return "lines" if len(points) > MANY_POINTS else "lines+markers"
+
+
+def _write_hover(figure: PageFigure) -> str:
+    """Write what hovering shows: the note, then place and value, and the series."""
+    x, y = (":.2%" if "%" in given else other for given, other in ((figure.x_format, ""), (figure.y_format, ":.4g")))
+    return f"%{{text}}<br>%{{x{x}}}, %{{y{y}}}<extra>%{{fullData.name}}</extra>"
 
 
 # Bars also differ by pattern, for print and for readers who do not see colour.
@@ -149,11 +166,12 @@ def _lay_out(drawn: Any, figure: PageFigure, rows: int) -> None:
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#777777"},
         legend={"orientation": "h", "yanchor": "top", "y": -0.18 if rows == 1 else -0.12, "x": 0},
     )
-    drawn.update_xaxes(gridcolor="rgba(128,128,128,.25)", type="log" if figure.log_x else None)
+    faint = {"gridcolor": "rgba(128,128,128,.25)", "zerolinecolor": "rgba(128,128,128,.5)", "zerolinewidth": 1}
+    drawn.update_xaxes(faint, type="log" if figure.log_x else None, tickformat=figure.x_format or None)
     if figure.mode == "bars":
         drawn.update_yaxes(type="category", autorange="reversed", automargin=True)
     elif figure.categories:
         drawn.update_xaxes(type="category")
-    drawn.update_yaxes(gridcolor="rgba(128,128,128,.25)", type="log" if figure.log_y else None)
+    drawn.update_yaxes(faint, type="log" if figure.log_y else None, tickformat=figure.y_format or None)
     drawn.update_xaxes(title_text=figure.x_title, row=rows)
     drawn.update_yaxes(title_text=figure.y_title, col=1)

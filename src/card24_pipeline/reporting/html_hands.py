@@ -16,16 +16,17 @@ from card24_pipeline.reporting.recovery_models import SPLITS
 OUTCOMES = [outcome.value for outcome in Outcome]
 
 
-def pack_hands(models: Mapping[tuple[str, int | None], pd.DataFrame]) -> str:
+def pack_hands(models: Mapping[tuple[str, int | None], pd.DataFrame], roles: Mapping[str, Mapping[int, str]]) -> str:
     """Pack graded hands into base64 of gzip of JSON; the same hands always give the same text.
 
     Args:
         models: Graded hands by model and seed (None for the base, which seeds share), each with the same hands:
             columns ``split``, ``hand``, ``cards``, ``answer``, ``outcome``.
+        roles: Names that stand for one model or another by the seed: the model's name by role and seed.
 
     Returns:
-        Packed ``{splits, outcomes, answers, hands: {split, hand, cards}, models: [{name, seed, answer, outcome}]}``:
-        lists of one length, in which splits, answers and outcomes are numbers into the lists of these names.
+        Packed ``{splits, outcomes, answers, hands: {split, hand, cards}, models: [{name, seed, answer, outcome}],
+        roles}``: lists of one length, in which splits, answers and outcomes are numbers into the lists of these names.
 
     Raises:
         ValueError: If a model was not scored on the hands of the first one.
@@ -62,6 +63,7 @@ def pack_hands(models: Mapping[tuple[str, int | None], pd.DataFrame]) -> str:
             "cards": cards,
         },
         "models": packed,
+        "roles": roles,
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     return base64.b64encode(gzip.compress(text, mtime=0)).decode()

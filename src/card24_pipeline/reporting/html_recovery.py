@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
-from card24_pipeline.reporting.html_figures import PageFigure
+from card24_pipeline.reporting.html_figures import PERCENT, PageFigure
 from card24_pipeline.reporting.html_training import LONG_COLUMNS
-from card24_pipeline.reporting.recovery_models import BASE, CHECKPOINTS, MAX_OOD, MODEL_TITLES, RL_MODELS, name_family
+from card24_pipeline.reporting.recovery_models import (
+    BASE,
+    CHECKPOINTS,
+    MAX_OOD,
+    MODEL_TITLES,
+    RL_MODELS,
+    describe_knob,
+    name_family,
+)
 from card24_pipeline.reporting.tables import read_rows
 
 OTHERS = (*CHECKPOINTS, *RL_MODELS.values())
@@ -23,6 +31,8 @@ def show_fractions(points: pd.DataFrame) -> PageFigure:
         _spread_splits(points[points["method"].str.startswith("uv_")]),
         "share of each matrix's directions",
         "pass@1",
+        x_format=PERCENT,
+        y_format=PERCENT,
     )
 
 
@@ -37,6 +47,7 @@ def show_quarters(points: pd.DataFrame) -> PageFigure:
         "quarter of layers (1 = first)",
         "pass@1",
         categories=True,
+        y_format=PERCENT,
     )
 
 
@@ -51,6 +62,7 @@ def show_choices(chosen: pd.DataFrame) -> PageFigure:
                 for bound, name in (("", "y"), ("_low", "low"), ("_high", "high"))
             }
             drawn = able.rename(columns=columns)
+            drawn[["y", "low", "high"]] *= 100
             names = [name_family(family) for family in able["family"]]
             parts.append(drawn.assign(panel=title, series=series, x=names, note=able[f"{prefix}_variant"]))
     return PageFigure(
@@ -60,7 +72,7 @@ def show_choices(chosen: pd.DataFrame) -> PageFigure:
         "End.",
         pd.concat(parts)[LONG_COLUMNS],
         "",
-        "difference to End",
+        "difference to End (points)",
         mode="points",
         categories=True,
     )
@@ -89,6 +101,8 @@ def show_frontier(points: pd.DataFrame) -> PageFigure:
         pd.concat(parts)[LONG_COLUMNS],
         "pass@1 on ID (multisets of SFT)",
         "pass@1 on OOD",
+        x_format=PERCENT,
+        y_format=PERCENT,
     )
 
 
@@ -119,6 +133,7 @@ def show_costs(points: pd.DataFrame) -> PageFigure:
         "pass@1 on OOD",
         mode="points",
         log_x=True,
+        y_format=PERCENT,
     )
 
 
@@ -141,7 +156,4 @@ def _spread_splits(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _describe_knobs(points: pd.DataFrame) -> list[str]:
-    names = points["knob_name"].fillna("")
-    return [
-        f"{name.replace('_', ' ')} {knob:g}" if name else "" for name, knob in zip(names, points["knob"], strict=True)
-    ]
+    return [describe_knob(row) for row in read_rows(points.fillna({"knob_name": ""}))]

@@ -20,7 +20,7 @@ from card24_pipeline.reporting.html_training import show_accuracy, show_outcomes
 from card24_pipeline.reporting.html_weights import show_depth, show_rotation, show_sigma
 from card24_pipeline.reporting.recovery_models import BASE, END, MAX_OOD, name_family
 from card24_pipeline.reporting.recovery_verdicts import CLAIMED_EDITS
-from card24_pipeline.reporting.rl_contrasts import ANCHORED, PLAIN, RlContrastBuilder
+from card24_pipeline.reporting.rl_contrasts import ANCHORED, PLAIN, RlContrastBuilder, sort_roles
 from card24_pipeline.reporting.spectra_summary import find_fraction
 from card24_pipeline.reporting.tables import name_role
 
@@ -89,6 +89,23 @@ def list_models(study: StudyTables) -> dict[tuple[str, int | None], pd.DataFrame
             groups: Iterable[tuple[Any, pd.DataFrame]] = table.groupby([column, "seed"], sort=False)
             models |= {(name.format(value), int(seed)): hands for (value, seed), hands in groups}
     return models
+
+
+def list_roles(study: StudyTables) -> dict[str, dict[int, str]]:
+    """Name the models of ``list_models`` by the role of their checkpoint: its step, by role and seed."""
+    roles: dict[str, dict[int, str]] = {}
+    if study.selected is None:
+        return roles
+    starts = {"{}": "SFT step {}"}
+    if study.rl_hands[PLAIN] is not None:
+        starts["RL from {}"] = "RL from step {}"
+    for title, name in starts.items():
+        for role in sort_roles(study.selected["role"]):
+            chosen = study.selected[study.selected["role"] == role]
+            roles[title.format(name_role(role))] = {
+                int(seed): name.format(step) for seed, step in zip(chosen["seed"], chosen["step"], strict=True)
+            }
+    return roles
 
 
 def _show_training(study: StudyTables, builder: RlContrastBuilder) -> Section:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import pandas as pd
 
 from card24_pipeline.game.verdicts import Outcome
-from card24_pipeline.reporting.html_figures import PageFigure
+from card24_pipeline.reporting.html_figures import PERCENT, PageFigure
 from card24_pipeline.reporting.rl_contrasts import ANCHORED, PLAIN, sort_roles
 from card24_pipeline.reporting.rl_runs import SPLIT_TITLES
 from card24_pipeline.reporting.tables import name_role
 
 LONG_COLUMNS = ["panel", "series", "x", "y", "low", "high", "note"]
 ARM_TITLES = {PLAIN: "after RL", ANCHORED: "after anchored RL"}
+START_TITLE = "the same seeds before RL"
 HISTORY_TITLES = {
     "reward": "mean reward",
     "success": "share solved",
@@ -36,23 +37,38 @@ def show_accuracy(curves: pd.DataFrame, gains: pd.DataFrame | None) -> PageFigur
         # The interval is that of the paired gain, laid around what it arrives at.
         after = gains.assign(series=gains["arm"].map(ARM_TITLES), y=gains["after"], x=gains["from_step"])
         after["low"], after["high"] = (gains["before"] + gains[bound] for bound in ("low", "high"))
-        parts.append(after)
+        # Not every seed starts from a step, so its point of all seeds is no point to compare with.
+        start = gains.drop_duplicates(["split", "from_step"]).assign(series=START_TITLE)
+        start = start.assign(x=start["from_step"], y=start["before"], low=start["before"], high=start["before"])
+        parts += [start, after]
     table = pd.concat(parts)
     table = table[table["split"].isin(SPLIT_TITLES)]
     table["panel"] = table["split"].map(SPLIT_TITLES)
     table = table.sort_values("split", key=lambda splits: splits.map(list(SPLIT_TITLES).index), kind="stable")
     table["x"] = table["x"].astype(int).astype(str)
-    table["note"] = [f"step {step}" for step in table["x"]]
+    table["note"] = _note_seeds(table)
     return PageFigure(
         "accuracy",
         "Accuracy along SFT, before and after RL",
-        "Greedy pass@1, all seeds pooled. Step 0 is the base. After RL: the SFT step that RL started from; its bars "
-        "are those of the paired gain.",
+        "Greedy pass@1. Step 0 is the base; the line pools all seeds. After RL stands at the SFT step that RL started "
+        "from, beside the same seeds before it; its bars are those of the paired gain.",
         table[LONG_COLUMNS],
         "SFT step",
         "pass@1",
         categories=True,
+        y_format=PERCENT,
+        unjoined=(START_TITLE, *ARM_TITLES.values()),
     )
+
+
+def _note_seeds(table: pd.DataFrame) -> list[str]:
+    """Name each point's step, and for RL how many seeds started there."""
+    if "seeds" not in table:
+        return [f"step {step}" for step in table["x"]]
+    return [
+        f"step {step}" if pd.isna(seeds) else f"step {step}, seeds: {seeds:.0f}"
+        for step, seeds in zip(table["x"], table["seeds"], strict=True)
+    ]
 
 
 def show_rl(history: Mapping[str, pd.DataFrame], selected: pd.DataFrame) -> PageFigure:
@@ -104,4 +120,5 @@ def show_outcomes(hands: Mapping[str, pd.DataFrame]) -> PageFigure:
         "share of answers",
         "",
         mode="bars",
+        x_format=PERCENT,
     )

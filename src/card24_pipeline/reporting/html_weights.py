@@ -52,6 +52,7 @@ def show_sigma(by_index: pd.DataFrame, selected: pd.DataFrame) -> PageFigure:
         "position (0 = largest singular value)",
         "relative shift",
         log_y=True,
+        y_format="~%",
     )
 
 

@@ -1,4 +1,4 @@
-"""The knob of every family of edits: the best on ``ood_select`` among those that keep ID."""
+"""The knob of every family of edits: the best on ``ood_select`` among those with enough ID."""
 
 from __future__ import annotations
 
@@ -50,20 +50,39 @@ def choose_knobs(points: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def select_families(chosen: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Select the families that stand for a method when methods are compared.
+def select_families(table: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Select the rows that stand for a method when methods are compared.
 
     These take MaxOOD as donor, or need none, and keep the target's singular values where that is a choice; which
     matrices they edit, and whether the embeddings too, is theirs.
     """
-    ours = chosen["donor"].isin((MAX_OOD, "")) & (chosen["sigma"] != "donor")
-    return chosen[ours & (chosen["method"] == method)]
+    ours = table["donor"].isin((MAX_OOD, "")) & (table["sigma"] != "donor")
+    return table[ours & (table["method"] == method)]
 
 
 def pick_best(families: pd.DataFrame) -> dict[str, Any] | None:
     """Return the family whose choice that keeps ID is best on ``ood_select``, None where none has one."""
     able = families[families["chosen_variant"] != ""]
     return max(read_rows(able), key=lambda row: float(row["chosen_ood_select_pass_at_1"]), default=None)
+
+
+def pick_at_no_less_id(points: pd.DataFrame, method: str, variant: str) -> dict[str, Any] | None:
+    """Return the model of a method that is best on ``ood_select`` among those with as much ID as a variant.
+
+    ID is pass@1 on ``id_seen``, and as much is at most ``ID_TOLERANCE`` less, by point estimates.
+
+    Args:
+        points: Output of ``RecoveryBuilder.trace_points``.
+        method: A method or model of its column ``method``.
+        variant: The variant that is to be matched.
+
+    Returns:
+        The row of ``points``, None where the method has no such model.
+    """
+    needed = float(points.loc[points["variant"] == variant, "id_seen_pass_at_1"].iloc[0]) - ID_TOLERANCE
+    families = select_families(points, method)
+    able = families[families["id_seen_pass_at_1"] >= needed]
+    return max(read_rows(able), key=lambda row: float(row["ood_select_pass_at_1"]), default=None)
 
 
 def _copy_best(variants: pd.DataFrame, prefix: str) -> dict[str, Any]:

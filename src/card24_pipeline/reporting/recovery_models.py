@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,6 +125,11 @@ def name_family(family: str) -> str:
         return MODEL_TITLES[family]
     method, *choices = family.split()
     return ", ".join([METHOD_TITLES.get(method, method), *(CHOICE_TITLES.get(choice, choice) for choice in choices)])
+
+
+def describe_knob(row: Mapping[str, Any]) -> str:
+    """Write a variant's knob with its name; empty where it has none."""
+    return f"{row['knob_name'].replace('_', ' ')} {row['knob']:g}" if row["knob_name"] else ""
 
 
 def _keep_splits(hands: pd.DataFrame) -> pd.DataFrame:

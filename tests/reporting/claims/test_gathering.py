@@ -11,7 +11,6 @@ from card24_pipeline.reporting.claims_accuracy import AccuracyClaims
 from card24_pipeline.reporting.claims_recovery import gather_recovery_claims
 from card24_pipeline.reporting.claims_weights import gather_weight_claims
 from card24_pipeline.reporting.published import PublishedResults
-from card24_pipeline.reporting.recovery_choices import choose_knobs
 from card24_pipeline.reporting.rl_contrasts import lay_out_models
 from tests.reporting.recovery.conftest import Study
 
@@ -93,21 +92,33 @@ class TestAccuracy:
 
 
 class TestRecovery:
-    def test_shares_and_leads(self):
-        study = Study()
-        models, chosen = study.lay_out(), choose_knobs(study.trace_points())
-        evidence = {
-            each.statement.key: each for each in gather_recovery_claims(models, chosen, MULTISETS, confidence=0.95)
-        }
+    def gather(self, study):
+        evidence = gather_recovery_claims(study.lay_out(), study.trace_points(), MULTISETS, confidence=0.95)
+        return {each.statement.key: each for each in evidence}
+
+    def test_shares(self):
+        evidence = self.gather(Study())
         top = evidence["top_directions_recover"]
         assert top.measured.estimate == pytest.approx((0.5 - 0.2) / (0.8 - 0.2))
         assert (top.clusters, top.seeds) == (20, 2)
         assert evidence["first_layers_recover"].measured.estimate == pytest.approx(1.0)
-        # The best merge that keeps ID is at .2 (OOD .5); interpolation is at .5 (OOD .8); LiNeS keeps ID nowhere.
-        assert evidence["uv_merge_beats_interpolation"].measured.estimate == pytest.approx(0.5 - 0.8)
-        assert evidence["uv_merge_beats_lines"].note == "no knob of LiNeS keeps ID within one point of End"
-        assert evidence["uv_merge_beats_delta_top"].note == "not measured"
-        assert evidence["uv_merge_beats_rl_from_end"].measured.estimate == pytest.approx(0.5 - 0.3)
+
+    def test_leads_are_over_controls_with_as_much_id(self):
+        evidence = self.gather(Study())
+        lead = evidence["top_directions_beat_interpolation"]
+        assert lead.measured.estimate == pytest.approx(0.5 - 0.8)
+        assert lead.note == "donor share 0.5"
+        assert evidence["top_directions_beat_rl_from_end"].measured.estimate == pytest.approx(0.5 - 0.3)
+        assert evidence["top_directions_beat_lines"].note == "LiNeS: less ID at every knob"
+        assert evidence["top_directions_beat_delta_top"].note == "not measured"
+
+    def test_a_control_is_held_to_the_id_of_the_merge_and_not_of_end(self):
+        study = Study()
+        knobs = study.edits["uv_top donor=max_ood"][1]
+        knobs[0.2] = (0.60, *knobs[0.2][1:])
+        lead = self.gather(study)["top_directions_beat_lines"]
+        # Both knobs have as much ID now; 0.2 is the better one on ood_select.
+        assert (lead.note, lead.measured.estimate) == ("shallow share 0.2", pytest.approx(0.5 - 0.6))
 
 
 class TestWeights:

@@ -11,7 +11,8 @@ from card24_pipeline.reporting.cards import write_data_card, write_model_card
 from card24_pipeline.reporting.html_figures import PageFigure, render_figure
 from card24_pipeline.reporting.html_hands import OUTCOMES, pack_hands
 from card24_pipeline.reporting.html_page import Section, render_page
-from card24_pipeline.reporting.html_sections import StudyTables, build_sections, list_models
+from card24_pipeline.reporting.html_sections import StudyTables, build_sections, list_models, list_roles
+from card24_pipeline.reporting.html_training import show_accuracy
 
 TEMPLATE = (Path(__file__).parents[3] / "src/card24_pipeline/reporting/templates/page.html.j2").read_text()
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -99,6 +100,20 @@ class TestPage:
 
 
 class TestFigure:
+    def test_rl_stands_beside_the_seeds_that_it_started_from(self):
+        curves = pd.DataFrame(
+            {"split": "ood", "base_met_multiset": "all", "step": [0, 10], "pass_at_1": [0.1, 0.2], "low": 0.0}
+        ).assign(high=0.3)
+        gains = pd.DataFrame(
+            {"arm": ["plain", "anchored"], "split": "ood", "from_step": 10, "before": 0.25, "after": [0.3, 0.28]}
+        ).assign(low=0.01, high=0.06, seeds=2)
+        figure = show_accuracy(curves, gains)
+        rows = figure.table.set_index(["series", "x"])
+        assert rows.loc[("the same seeds before RL", "10"), "y"] == 0.25
+        assert rows.loc[("after RL", "10"), ["y", "low", "high"]].tolist() == pytest.approx([0.3, 0.26, 0.31])
+        assert rows["note"].tolist() == ["step 0", "step 10", *["step 10, seeds: 2"] * 3]
+        assert render_figure(figure).count('"mode":"markers"') == 3
+
     @pytest.mark.parametrize("mode", ["lines", "points", "bars"])
     def test_ids_are_fixed(self, mode):
         html = render_figure(make_figure(mode=mode))
@@ -133,7 +148,8 @@ def unpack(text):
 class TestHands:
     def test_rows_come_back(self):
         tuned = make_hands(["correct", "illegal", "correct"], ("x", "b", HOSTILE))
-        text = pack_hands({("base", None): make_hands(["illegal"] * 3), ("SFT step 5", 0): tuned})
+        models = {("base", None): make_hands(["illegal"] * 3), ("SFT step 5", 0): tuned}
+        text = pack_hands(models, {"End": {0: "SFT step 5"}})
         assert re.fullmatch(r"[A-Za-z0-9+/=]+", text)
         content = unpack(text)
         hands, model = content["hands"], content["models"][1]
@@ -150,15 +166,16 @@ class TestHands:
         }
         assert [each["seed"] for each in content["models"]] == [None, 0]
         assert content["outcomes"] == OUTCOMES
+        assert content["roles"] == {"End": {"0": "SFT step 5"}}
 
     def test_same_hands_same_text(self):
         models = {("base", None): make_hands(["correct"] * 3)}
-        assert pack_hands(models) == pack_hands(models)
+        assert pack_hands(models, {}) == pack_hands(models, {})
 
     def test_other_hands_are_refused(self):
         models = {("base", None): make_hands(["correct"] * 3), ("late", 1): make_hands(["correct"] * 3).iloc[:2]}
         with pytest.raises(ValueError, match="late, seed 1: 2 hands"):
-            pack_hands(models)
+            pack_hands(models, {})
 
 
 ARMS = {"plain": None, "anchored": None}
@@ -172,6 +189,7 @@ class TestSections:
         sections = build_sections(study, 10, 0.95, 0)
         assert all("has not been run yet" in section.missing and not section.figures for section in sections)
         assert list(list_models(study)) == [("base", None)]
+        assert list_roles(study) == {}
 
     def test_sft_alone_is_shown_without_rl(self):
         sft = pd.concat([make_hands(["correct"] * 3).assign(seed=0, step=step) for step in (10, 40)])
@@ -195,6 +213,7 @@ class TestSections:
         shares = outcomes.table.set_index(["panel", "x", "series"])["y"]
         assert shares["OOD", "End", "correct"] == shares["OOD", "the base", "illegal"] == 1
         assert list(list_models(study)) == [("base", None), ("SFT step 10", 0), ("SFT step 40", 0)]
+        assert list_roles(study) == {"MaxOOD": {0: "SFT step 10"}, "End": {0: "SFT step 40"}}
 
 
 class TestCards:

@@ -18,8 +18,8 @@ from card24_pipeline.reporting.published import PublishedResults
 from card24_pipeline.reporting.recovery_models import lay_out_recovery
 from card24_pipeline.reporting.rl_contrasts import ANCHORED, PLAIN, lay_out_models
 
-# Columns of the choices whose empty cells are names and not figures; CSV does not tell the two apart.
-NAMES = ("donor", "knob_name", "sigma", "chosen_variant", "any_id_variant")
+# Columns of the points whose empty cells are names and not figures; CSV does not tell the two apart.
+NAMES = ("donor", "knob_name", "sigma")
 
 
 def judge_claims(
@@ -34,7 +34,6 @@ def judge_claims(
     spectra_by_index: SeedFrames,
     recovery_hand_scores: SeedFrames,
     recovery_points: pd.DataFrame,
-    recovery_chosen: pd.DataFrame,
     seeds: list[int],
     params: ReportParams,
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
@@ -54,7 +53,7 @@ def judge_claims(
         ).gather(),
         *gather_weight_claims(spectra.read(seeds), spectra_by_index.read(seeds), selected, matrices),
         *gather_recovery_claims(
-            recovered, recovery_chosen.fillna(dict.fromkeys(NAMES, "")), multisets, confidence=params.confidence
+            recovered, recovery_points.fillna(dict.fromkeys(NAMES, "")), multisets, confidence=params.confidence
         ),
     ]
     statements = judge(sorted(evidence, key=lambda each: each.statement.claim), confidence=params.confidence)

@@ -139,7 +139,6 @@ def create_pipeline() -> Pipeline:
                     "spectra_by_index@all_seeds",
                     "recovery_hand_scores@all_seeds",
                     "recovery_points@table",
-                    "recovery_chosen@table",
                     "params:seeds",
                     "params:report",
                 ],

@@ -14,7 +14,7 @@ from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.pipelines.report.params import ReportParams
 from card24_pipeline.reporting.html_hands import pack_hands
 from card24_pipeline.reporting.html_page import render_page
-from card24_pipeline.reporting.html_sections import StudyTables, build_sections, list_models
+from card24_pipeline.reporting.html_sections import StudyTables, build_sections, list_models, list_roles
 from card24_pipeline.reporting.provenance import describe_machine, digest_files
 from card24_pipeline.reporting.rl_contrasts import ANCHORED, PLAIN
 
@@ -76,7 +76,7 @@ def render_study_page(
         scale=claims.parent.name,
         claims=json.loads(claims.read_text(encoding="utf-8")) if claims.is_file() else None,
         sections=build_sections(study, report.resamples, report.confidence, report.bootstrap_seed),
-        hands=pack_hands(list_models(study)) if study.sft_hands is not None else "",
+        hands=pack_hands(list_models(study), list_roles(study)) if study.sft_hands is not None else "",
         facts={"Rendered with": describe_machine(), "Digests of what it was made of (md5)": digest_files(inputs)},
         parameters={"seeds": seeds, **parameters},
         model_organism=parameters["base_model"]["source"]["kind"] == "from_scratch",
