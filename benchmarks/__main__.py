@@ -8,12 +8,12 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks import PROJECT, bench_decomposition, bench_recovery, bench_rl, bench_scoring, bench_sft, bench_solver
+from card24_pipeline.provenance.machine import read_processor
 
 RESULTS = PROJECT / "data/08_reporting/benchmarks.json"
 BENCHMARKS = {
@@ -138,7 +138,7 @@ def main() -> None:
 def describe_machine() -> dict[str, Any]:
     """Say what the figures were measured on, and how busy it was with other things just before."""
     return {
-        "cpu": read_cpu_model(),
+        "cpu": read_processor(),
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "load_average_before": os.getloadavg()[0],
@@ -152,13 +152,6 @@ def describe_run(machine: Mapping[str, Any]) -> str:
         f"Measured on {machine['cores']} cores ({machine['cpu']}), torch {machine['torch']}, "
         f"load {machine['load_average_before']:.1f} before."
     )
-
-
-def read_cpu_model() -> str:
-    facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def render_table(results: Mapping[str, Any]) -> str:

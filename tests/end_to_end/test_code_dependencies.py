@@ -40,6 +40,8 @@ READERS = {
     "reporting/claims_accuracy.py": {"judge_claims"},
     "reporting/html_*.py": {"render_study_page"},
     "tracking/*": {"publish_study"},
+    "provenance/files.py": {"render_study_page"},
+    "provenance/machine.py": {"render_study_page", "publish_study"},
     "evaluation/processes.py": WEIGHTS,
     "spectral/decomposition.py": WEIGHTS,
     "spectral/merges.py": WEIGHTS,

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-LIBRARIES = ("datasets", "dvc", "kedro", "mlflow", "numpy", "pandas", "torch", "transformers", "trl")
+from card24_pipeline.provenance.machine import list_versions
 
 
 def describe_provenance(folder: Path) -> dict[str, str]:
-    """Return tags with the git revision of a folder, if it has one, and the versions of Python and ``LIBRARIES``.
+    """Return tags with the git revision of a folder, if it has one, and the versions of Python and the libraries.
 
     They are those at publication: what DVC restored from its cache may have been made by others.
     """
-    tags = {"card24.python": platform.python_version(), "mlflow.source.name": "card24_pipeline"}
-    for name in LIBRARIES:
-        try:
-            tags[f"card24.library.{name}"] = version(name)
-        except PackageNotFoundError:
-            continue
+    versions = list_versions()
+    tags = {"card24.python": versions.pop("Python"), "mlflow.source.name": "card24_pipeline"}
+    tags |= {f"card24.library.{name}": version for name, version in versions.items()}
     revision = _read_revision(folder)
     return tags | ({"card24.git_revision": revision, "mlflow.source.git.commit": revision} if revision else {})
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from pydantic import BaseModel
+from card24_pipeline.parameters.plain import to_plain
 
 
 def flatten_settings(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -21,11 +20,10 @@ def flatten_settings(settings: Mapping[str, Any]) -> dict[str, str]:
         JSON of each leaf by its path, such as ``recovery.grid.0.method``, sorted; text stands without quotes. A list
         that holds no mapping is one leaf.
     """
-    return dict(sorted(_walk("", settings)))
+    return dict(sorted(_walk("", to_plain(settings))))
 
 
 def _walk(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    value = _lay_bare(value)
     if isinstance(value, Mapping):
         items = [(str(name), item) for name, item in value.items()]
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
@@ -35,12 +33,6 @@ def _walk(path: str, value: Any) -> Iterator[tuple[str, str]]:
         return
     for name, item in items:
         yield from _walk(f"{path}.{name}" if path else name, item)
-
-
-def _lay_bare(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def _write_whole(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from kedro.io import DatasetError
 from card24_pipeline.catalog.per_seed import SeedFrames
 from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.pipelines.report.params import ReportParams
+from card24_pipeline.provenance.files import digest_files
+from card24_pipeline.provenance.machine import list_versions, read_processor
 from card24_pipeline.reporting.html_hands import pack_hands
 from card24_pipeline.reporting.html_page import render_page
 from card24_pipeline.reporting.html_sections import StudyTables, build_sections, list_models, list_roles
-from card24_pipeline.reporting.provenance import describe_machine, digest_files
 from card24_pipeline.reporting.rl_contrasts import ANCHORED, PLAIN
 
 
@@ -77,7 +79,10 @@ def render_study_page(
         claims=json.loads(claims.read_text(encoding="utf-8")) if claims.is_file() else None,
         sections=build_sections(study, report.resamples, report.confidence, report.bootstrap_seed),
         hands=pack_hands(list_models(study), list_roles(study)) if study.sft_hands is not None else "",
-        facts={"Rendered with": describe_machine(), "Digests of what it was made of (md5)": digest_files(inputs)},
+        facts={
+            "Rendered with": list_versions() | {"processor": read_processor(), "cores": str(os.cpu_count())},
+            "Digests of what it was made of (md5)": digest_files(inputs),
+        },
         parameters={"seeds": seeds, **parameters},
         model_organism=parameters["base_model"]["source"]["kind"] == "from_scratch",
     )
