@@ -24,9 +24,9 @@ INTRODUCTION = f"""\
 # What re-runs after which change
 
 Made by `python -m benchmarks.rerun_table`: in a clone of the project, `dvc repro conf/{SCALE}/dvc.yaml` ran once. Each
-change was then made to that state, on its own, and followed by another `dvc repro`. *Restored* are stages whose
-results DVC had kept from an earlier run with the same inputs; it keeps none of a stage whose files are in git, so the
-report is written anew.
+change was then made to that state, on its own, and followed by another `dvc repro`. A stage whose inputs turn out the
+same after an earlier one ran is left alone. *Restored* are stages whose results DVC had kept from an earlier run with the
+same inputs; it keeps none of a stage whose files are in git, so the reports are written anew.
 """
 COLUMNS = ("change", "stages that ran", "restored", "left alone")
 
@@ -75,7 +75,10 @@ def add_seed(clone: StudyClone) -> None:
 def list_changes() -> list[Change]:
     """List the changes of the table, in its order."""
     touched = (
-        ("the report's page", "reporting/page.py"),
+        ("the report on SFT", "reporting/page.py"),
+        ("a claim", "reporting/claims_recovery.py"),
+        ("a figure of the page", "reporting/html_figures.py"),
+        ("what is published", "tracking/children.py"),
         ("the scoring node", "pipelines/sft/score_sft.py"),
         ("the rewards", "game/rewards.py"),
         ("PPO", "training/ppo.py"),
