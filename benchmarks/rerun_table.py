@@ -25,8 +25,8 @@ INTRODUCTION = f"""\
 
 Made by `python -m benchmarks.rerun_table`: in a clone of the project, `dvc repro conf/{SCALE}/dvc.yaml` ran once. Each
 change was then made to that state, on its own, and followed by another `dvc repro`. A stage whose inputs turn out the
-same after an earlier one ran is left alone. *Restored* are stages whose results DVC had kept from an earlier run with the
-same inputs; it keeps none of a stage whose files are in git, so the reports are written anew.
+same after an earlier one ran is left alone. *Restored* are stages whose results DVC had kept from an earlier run with
+the same inputs; it keeps none of a stage whose files are in git, so the reports are written anew.
 """
 COLUMNS = ("change", "stages that ran", "restored", "left alone")
 

@@ -1,16 +1,20 @@
 import re
 from pathlib import Path
 
-from card24_pipeline.versioning.readme import BLOCK
+from card24_pipeline.versioning.readme import BLOCK, fill_readme
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_verdicts_are_those_that_the_pipeline_wrote():
-    blocks = BLOCK.findall((ROOT / "README.md").read_text())
-    assert [path for _, path, _, _ in blocks] == ["data/08_reporting/base/claims.md"]
-    for _, path, verdicts, _ in blocks:
-        assert verdicts.strip() == (ROOT / path).read_text().strip()
+def test_figures_are_those_that_the_pipeline_wrote(tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    blocks = [(kind, path) for kind, path, _ in BLOCK.findall(readme)]
+    assert sorted({kind for kind, _ in blocks}) == ["megabytes", "minutes", "verdicts"]
+    (tmp_path / "README.md").write_text(readme)
+    for _, path in blocks:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).symlink_to(ROOT / path)
+    assert not fill_readme(tmp_path)
 
 
 def test_every_local_link_leads_somewhere():

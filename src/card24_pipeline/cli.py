@@ -62,12 +62,12 @@ def check(metadata: ProjectMetadata) -> None:
 @cli.command()
 @click.pass_obj
 def readme(metadata: ProjectMetadata) -> None:
-    """Copy the default study's verdicts into README.md."""
+    """Copy the default study's verdicts, time and size into README.md."""
     from card24_pipeline.versioning.errors import VersioningError
-    from card24_pipeline.versioning.readme import copy_verdicts
+    from card24_pipeline.versioning.readme import fill_readme
 
     try:
-        changed = copy_verdicts(metadata.project_path)
+        changed = fill_readme(metadata.project_path)
     except VersioningError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"README.md: {'written' if changed else 'up to date'}")

@@ -1,7 +1,7 @@
 import pytest
 
 from card24_pipeline.versioning.errors import VersioningError
-from card24_pipeline.versioning.readme import copy_verdicts
+from card24_pipeline.versioning.readme import fill_readme
 
 README = "Before\n<!-- verdicts of out/claims.md -->\nold\n<!-- end of verdicts -->\nAfter\n"
 
@@ -15,20 +15,38 @@ def project(tmp_path):
 
 
 def test_fills_the_block_once(project):
-    assert copy_verdicts(project)
+    assert fill_readme(project)
     text = (project / "README.md").read_text()
     assert text == README.replace("old\n", "\n| verdict |\n\n")
-    assert not copy_verdicts(project)
+    assert not fill_readme(project)
+
+
+def test_minutes_are_those_of_every_timing_in_the_folder(project):
+    (project / "README.md").write_text("took <!-- minutes of out -->?<!-- end of minutes --> minutes\n")
+    (project / "out/one.json").write_text('{"wall_seconds": 50.0, "hands_per_second": 3.0}')
+    (project / "out/two.json").write_text(
+        '{"from_step_4": {"wall_seconds": 40.0}, "from_step_8": {"wall_seconds": 31}}'
+    )
+    fill_readme(project)
+    assert (project / "README.md").read_text() == "took <!-- minutes of out -->2<!-- end of minutes --> minutes\n"
+
+
+def test_megabytes_are_those_of_every_output(project):
+    (project / "README.md").write_text("<!-- megabytes of dvc.lock --><!-- end of megabytes -->")
+    outs = "{outs: [{path: x, size: 1500000}, {path: y, size: 600000}], deps: [{path: z, size: 9000000}]}"
+    (project / "dvc.lock").write_text(f"stages: {{one: {outs}, two: {{deps: [{{path: x, size: 1500000}}]}}}}")
+    fill_readme(project)
+    assert (project / "README.md").read_text() == "<!-- megabytes of dvc.lock -->2<!-- end of megabytes -->"
 
 
 def test_a_missing_file_is_named_and_the_readme_stays(project):
     (project / "out/claims.md").unlink()
     with pytest.raises(VersioningError, match=r"out/claims\.md is missing"):
-        copy_verdicts(project)
+        fill_readme(project)
     assert (project / "README.md").read_text() == README
 
 
 def test_a_readme_without_blocks_is_refused(project):
     (project / "README.md").write_text("nothing here")
     with pytest.raises(VersioningError, match="expected a block"):
-        copy_verdicts(project)
+        fill_readme(project)

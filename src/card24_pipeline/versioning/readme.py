@@ -1,21 +1,28 @@
-"""Keeps the verdicts in the readme equal to those that the pipeline wrote."""
+"""Keeps the figures in the readme equal to those that the pipeline wrote."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.files import write_atomically
 
 README = "README.md"
-BLOCK = re.compile(r"(<!-- verdicts of (\S+) -->\n)(.*?)(<!-- end of verdicts -->)", re.DOTALL)
+BLOCK = re.compile(r"<!-- (verdicts|minutes|megabytes) of (\S+) -->(.*?)<!-- end of \1 -->", re.DOTALL)
 
 
-def copy_verdicts(project: Path) -> bool:
-    """Fill every block of verdicts in the readme with the file that it names.
+def fill_readme(project: Path) -> bool:
+    """Fill every block of the readme from the file or folder that it names.
 
-    A block is ``<!-- verdicts of <path> -->``, what is replaced, and ``<!-- end of verdicts -->``.
+    A block is ``<!-- <kind> of <path> -->``, what is replaced, and ``<!-- end of <kind> -->``. Its kind is
+    ``verdicts`` (the text of a file), ``minutes`` (the sum of all ``wall_seconds`` in a folder's JSON files) or
+    ``megabytes`` (the sizes in a lock file of DVC's, each file once).
 
     Args:
         project: Root of the project.
@@ -24,7 +31,7 @@ def copy_verdicts(project: Path) -> bool:
         Whether the readme changed.
 
     Raises:
-        VersioningError: If there is no block, or a file that one names is missing.
+        VersioningError: If there is no block, or what one names is missing.
     """
     readme = project / README
     before = readme.read_text(encoding="utf-8")
@@ -32,12 +39,41 @@ def copy_verdicts(project: Path) -> bool:
         raise VersioningError(f"{README}: expected a block <!-- verdicts of <path> --> … <!-- end of verdicts -->")
 
     def fill(block: re.Match[str]) -> str:
-        source = project / block[2]
-        if not source.is_file():
-            raise VersioningError(f"{README}: {block[2]} is missing: run the study, which writes it")
-        return f"{block[1]}\n{source.read_text(encoding='utf-8').strip()}\n\n{block[4]}"
+        kind, path = block[1], block[2]
+        if not (project / path).exists():
+            raise VersioningError(f"{README}: {path} is missing: run the study, which writes it")
+        return f"<!-- {kind} of {path} -->{_WRITERS[kind](project / path)}<!-- end of {kind} -->"
 
     after = BLOCK.sub(fill, before)
     if after != before:
         write_atomically(readme, after)
     return after != before
+
+
+def _copy_verdicts(file: Path) -> str:
+    return f"\n\n{file.read_text(encoding='utf-8').strip()}\n\n"
+
+
+def _sum_minutes(folder: Path) -> str:
+    seconds = sum(_sum_wall_seconds(json.loads(file.read_text(encoding="utf-8"))) for file in folder.glob("*.json"))
+    return f"{seconds / 60:.0f}"
+
+
+def _sum_wall_seconds(timings: Any) -> float:
+    if not isinstance(timings, dict):
+        return 0.0
+    own: float = timings.get("wall_seconds", 0.0)
+    return own + sum(map(_sum_wall_seconds, timings.values()))
+
+
+def _sum_megabytes(lock: Path) -> str:
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
+    sizes = {out["path"]: out["size"] for stage in stages for out in stage.get("outs", [])}
+    return f"{sum(sizes.values()) / 1e6:.0f}"
+
+
+_WRITERS: dict[str, Callable[[Path], str]] = {
+    "verdicts": _copy_verdicts,
+    "minutes": _sum_minutes,
+    "megabytes": _sum_megabytes,
+}

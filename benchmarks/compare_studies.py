@@ -1,0 +1,98 @@
+"""Sets the committed study beside the one of an earlier revision, for instance one that ran on another processor.
+
+``python -m benchmarks.compare_studies <revision> <what that was> <what this is>`` writes
+``data/08_reporting/base/other_study.md``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import PROJECT
+from card24_pipeline.reporting.claims_table import format_figure
+from card24_pipeline.reporting.tables import to_markdown
+
+FOLDER = "data/08_reporting/base"
+CLAIMS, POINTS = f"{FOLDER}/claims.json", f"{FOLDER}/recovery_points.csv"
+TABLE = PROJECT / FOLDER / "other_study.md"
+Statement = Mapping[str, Any]
+
+
+def pair_statements(there: Sequence[Statement], here: Sequence[Statement]) -> list[tuple[Statement, Statement]]:
+    """Pair the statements that both studies measured; one that was since asked otherwise has another key."""
+    measured = {row["key"]: row for row in there if row["estimate"] is not None}
+    return [(measured[row["key"]], row) for row in here if row["key"] in measured and row["estimate"] is not None]
+
+
+def lies_within(inner: Statement, outer: Statement) -> bool:
+    """Say whether one study's estimate lies in the other's interval."""
+    return bool(outer["low"] <= inner["estimate"] <= outer["high"])
+
+
+def count_strayed_models(there: pd.DataFrame, here: pd.DataFrame) -> tuple[int, int]:
+    """Count the models whose pass@1 on OOD lies outside the other study's interval, and all models of both."""
+    both = there.merge(here, on="variant", suffixes=("_there", "_here"))
+    column = "ood_pass_at_1"
+    within = both[f"{column}_here"].between(both[f"{column}_low_there"], both[f"{column}_high_there"])
+    return int((~within).sum()), len(both)
+
+
+def render_comparison(
+    pairs: Sequence[tuple[Statement, Statement]], strayed: tuple[int, int], revision: str, names: tuple[str, str]
+) -> str:
+    """Write the page: what is compared, how many figures and verdicts changed, and every statement."""
+    rows = [
+        {
+            "statement": here["text"],
+            f"{names[0]} ({revision})": f"**{there['verdict']}** {format_figure(there, there['unit'])}",
+            names[1]: f"**{here['verdict']}** {format_figure(here, here['unit'])}",
+            "estimate within the other's interval": "yes" if lies_within(here, there) else "no",
+        }
+        for there, here in pairs
+    ]
+    outside = sum(not lies_within(here, there) for there, here in pairs)
+    changed = sum(there["verdict"] != here["verdict"] for there, here in pairs)
+    return (
+        "# The same study run twice\n\n"
+        f"Everything from nothing, once on {names[0]} and once on {names[1]}, with the same seeds. Processors round "
+        "otherwise, and training carries that on, so the two differ as two draws of the training's noise do. Made by "
+        "`python -m benchmarks.compare_studies`.\n\n"
+        f"Of {len(pairs)} statements, {outside} have an estimate outside the interval that the other study gave, and "
+        f"{changed} have another verdict. Of {strayed[1]} checkpoints and edits, {strayed[0]} have an OOD pass@1 "
+        "outside the other's.\n\n"
+        f"{to_markdown(pd.DataFrame(rows))}\n"
+    )
+
+
+def main() -> None:
+    """Compare and write the page."""
+    if len(sys.argv) != 4:
+        sys.exit("usage: python -m benchmarks.compare_studies <revision> <what that was> <what this is>")
+    revision, *names = sys.argv[1:]
+    then = json.loads(_read_at(revision, CLAIMS))["statements"]
+    now = json.loads((PROJECT / CLAIMS).read_text(encoding="utf-8"))["statements"]
+    strayed = count_strayed_models(pd.read_csv(io.StringIO(_read_at(revision, POINTS))), pd.read_csv(PROJECT / POINTS))
+    TABLE.write_text(
+        render_comparison(pair_statements(then, now), strayed, revision, (names[0], names[1])), encoding="utf-8"
+    )
+    print(TABLE.relative_to(PROJECT))
+
+
+def _read_at(revision: str, path: str) -> str:
+    done = subprocess.run(
+        ["git", "show", f"{revision}:{path}"], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{path} at {revision}: {done.stderr.strip()}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
