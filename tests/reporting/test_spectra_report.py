@@ -9,7 +9,12 @@ import pytest
 from card24_pipeline.catalog.per_seed import SeedFrames
 from card24_pipeline.pipelines.report.params import ReportParams
 from card24_pipeline.pipelines.report.report_spectra import report_spectra
-from card24_pipeline.reporting.spectra_contrasts import SIGMA_SHIFT, SpectraContrastBuilder, name_angle
+from card24_pipeline.reporting.spectra_contrasts import (
+    SIGMA_SHIFT,
+    SpectraContrastBuilder,
+    estimate_quantile,
+    name_angle,
+)
 from card24_pipeline.reporting.spectra_figures import draw_depth, draw_rotation, draw_sigma_shift
 from card24_pipeline.reporting.spectra_page import write_spectra_report
 from card24_pipeline.reporting.spectra_summary import BASE_TO_END, CHANGES, find_fraction, summarise_spectra
@@ -153,8 +158,21 @@ class TestContrasts:
         contrasts = contrast()
         top = name_angle("top")
         assert find(contrasts, top, "gaussian")["estimate"] == pytest.approx(4)
-        assert find(contrasts, top, "over gaussian")["estimate"] == pytest.approx(10 - 5.8)
+        # Draws of 2, 4 and 6 have a standard deviation of 2.
+        assert find(contrasts, top, "over gaussian")["estimate"] == pytest.approx(10 - (4 + 1.6449 * 2), abs=1e-3)
         assert find(contrasts, top, "over spectrum_matched")["estimate"] == pytest.approx(0)
+
+    def test_spread_of_the_draws_is_what_all_matrices_have_in_common(self):
+        table = pd.DataFrame({"tensor": list("aabbc"), "angle": [1.0, 3.0, 10.0, 14.0, 7.0]})
+        quantiles = estimate_quantile(table.groupby("tensor")["angle"], 0.95)
+        # Squared deviations 2 and 8 with a degree of freedom each; the third matrix has a single draw.
+        assert quantiles.to_dict() == pytest.approx(
+            {"a": 2 + 1.6449 * 5**0.5, "b": 12 + 1.6449 * 5**0.5, "c": 7 + 1.6449 * 5**0.5}, abs=1e-3
+        )
+
+    def test_single_draws_have_no_quantile(self):
+        table = pd.DataFrame({"tensor": list("ab"), "angle": [1.0, 3.0]})
+        assert estimate_quantile(table.groupby("tensor")["angle"], 0.95).isna().all()
 
     def test_energy_is_held_against_the_mean_of_the_draws(self, contrast, spectra):
         spectra.loc[pick(spectra, model="gaussian") & (spectra["draw"] == 0), "energy_inside"] = 0.1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -60,7 +61,7 @@ class Evidence:
         measured: The quantity and its bootstrap draws; None where it could not be measured.
         cluster: What the draws resample: ``multiset`` or ``matrix``.
         clusters: How many of these there are.
-        seeds: How many seeds the quantity rests on.
+        by_seed: The quantity of each seed alone; None where a share has no loss to be taken of.
         note: Why it was not measured, or why it decides nothing.
         decides: False where runs behind it do not count.
     """
@@ -69,7 +70,7 @@ class Evidence:
     measured: Resampled | None = None
     cluster: Literal["multiset", "matrix"] = "multiset"
     clusters: int = 0
-    seeds: int = 0
+    by_seed: Mapping[int, float | None] = field(default_factory=dict)
     note: str = ""
     decides: bool = True
 
@@ -84,14 +85,14 @@ class EvidenceBuilder:
 
     def take_mean(self, statement: Statement, table: pd.DataFrame, *, note: str = "", decides: bool = True) -> Evidence:
         """Measure the mean of a table's column ``value``; its column ``multiset`` names the clusters."""
-        evidence = self._take(statement, table, lambda rows: self._means(rows, ["value"])[0])
+        evidence = self._take(statement, table, lambda rows, resamples: self._means(rows, ["value"], resamples)[0])
         return evidence if evidence.measured is None else replace(evidence, note=note, decides=decides)
 
     def take_least_mean(self, statement: Statement, table: pd.DataFrame, columns: Sequence[str]) -> Evidence:
         """Measure the least of several columns' means, as a claim that is made of all of them needs it."""
 
-        def measure(rows: pd.DataFrame) -> Resampled:
-            means = self._means(rows, columns)
+        def measure(rows: pd.DataFrame, resamples: int) -> Resampled:
+            means = self._means(rows, columns, resamples)
             draws = means[0].draws
             for mean in means[1:]:
                 draws = draws.clip(max=mean.draws)
@@ -101,25 +102,27 @@ class EvidenceBuilder:
 
     def take_share(self, statement: Statement, table: pd.DataFrame, *, confidence: float) -> Evidence:
         """Measure mean ``gain`` as a share of mean ``loss``, unless the interval of the loss holds 0."""
-        if table.empty or self._means(table, ["loss"])[0].interval(confidence).low <= 0:
+        if table.empty or self._means(table, ["loss"], self.resamples)[0].interval(confidence).low <= 0:
             return Evidence(statement, note="not given, for the loss itself is in doubt")
 
-        def measure(rows: pd.DataFrame) -> Resampled:
-            return resample_share(rows, "gain", "loss", resamples=self.resamples, seed=self.seed)
+        def measure(rows: pd.DataFrame, resamples: int) -> Resampled:
+            return resample_share(rows, "gain", "loss", resamples=resamples, seed=self.seed)
 
         return self._take(statement, table, measure)
 
     def _take(
-        self, statement: Statement, table: pd.DataFrame, measure: Callable[[pd.DataFrame], Resampled]
+        self, statement: Statement, table: pd.DataFrame, measure: Callable[[pd.DataFrame, int], Resampled]
     ) -> Evidence:
         if table.empty:
             return Evidence(statement, cluster=self.cluster, note="not measured")
-        return Evidence(
-            statement, measure(table), self.cluster, table["multiset"].nunique(), seeds=table["seed"].nunique()
-        )
+        seeds = sorted(table["seed"].unique().tolist())
+        alone = {seed: measure(table[table["seed"] == seed], 1).estimate for seed in seeds}
+        by_seed = {seed: None if math.isnan(estimate) else estimate for seed, estimate in alone.items()}
+        measured = measure(table, self.resamples)
+        return Evidence(statement, measured, self.cluster, table["multiset"].nunique(), by_seed)
 
-    def _means(self, rows: pd.DataFrame, columns: Sequence[str]) -> list[Resampled]:
-        return resample_means(rows, columns, resamples=self.resamples, seed=self.seed)
+    def _means(self, rows: pd.DataFrame, columns: Sequence[str], resamples: int) -> list[Resampled]:
+        return resample_means(rows, columns, resamples=resamples, seed=self.seed)
 
 
 def judge_claims(evidence: Sequence[Evidence], *, confidence: float) -> list[dict[str, Any]]:
@@ -135,9 +138,9 @@ def judge_claims(evidence: Sequence[Evidence], *, confidence: float) -> list[dic
 
     Returns:
         One record per statement: its own fields; ``estimate``, ``low``, ``high`` at ``level``, ``p_value`` and
-        ``p_holm`` (None where nothing was measured); ``cluster``, ``clusters``, ``seeds``, ``note``; ``published``;
-        and the ``verdict``: *holds* if the whole interval lies on the claimed side, *does not hold* if it lies on the
-        other, else *undecided*.
+        ``p_holm`` (None where nothing was measured); ``cluster``, ``clusters``, ``seeds``, ``by_seed``, ``note``;
+        ``published``; and the ``verdict``: *holds* if the whole interval lies on the claimed side, *does not hold* if
+        it lies on the other, else *undecided*.
     """
     adjusted: dict[str, tuple[float, float, float]] = {}
     for claim in CLAIMS:
@@ -184,7 +187,8 @@ def _judge(evidence: Evidence, adjusted: tuple[float, float, float] | None, conf
         "p_holm": p_holm,
         "cluster": evidence.cluster,
         "clusters": evidence.clusters,
-        "seeds": evidence.seeds,
+        "seeds": len(evidence.by_seed),
+        "by_seed": {str(seed): estimate for seed, estimate in evidence.by_seed.items()},
         "verdict": verdict,
         "note": evidence.note,
         "published": [figure.describe() for figure in statement.published],

@@ -29,6 +29,7 @@ def write_claims_table(statements: Sequence[Mapping[str, Any]]) -> str:
             "statement": f"{row['text']} †" if row["by_construction"] else row["text"],
             "verdict": f"**{row['verdict']}**",
             "measured": format_measured(row),
+            "seeds alone": format_seeds(row),
             "published": format_published(row),
         }
         for number, title in CLAIMS.items()
@@ -48,6 +49,12 @@ def format_measured(row: Mapping[str, Any]) -> str:
     return f"{told}; {row['note']}" if row["note"] else told
 
 
+def format_seeds(row: Mapping[str, Any]) -> str:
+    """Write the estimate of each seed alone."""
+    alone = row.get("by_seed", {}).values()
+    return ", ".join("–" if estimate is None else _format(estimate, row["unit"]) for estimate in alone)
+
+
 def format_published(row: Mapping[str, Any]) -> str:
     """Write what was published on a statement."""
     told = [f"{figure['label']}: {format_figure(figure, row['unit'])}" for figure in row.get("published", [])]
@@ -56,8 +63,12 @@ def format_published(row: Mapping[str, Any]) -> str:
 
 def format_figure(figure: Mapping[str, Any], unit: str) -> str:
     """Write an estimate with its interval in its unit."""
-    estimate, low, high = (FORMATS[unit].format(SCALES[unit] * figure[name]) for name in ("estimate", "low", "high"))
-    return f"{estimate} ({low} to {high})".replace("-", "−")
+    estimate, low, high = (_format(figure[name], unit) for name in ("estimate", "low", "high"))
+    return f"{estimate} ({low} to {high})"
+
+
+def _format(value: float, unit: str) -> str:
+    return FORMATS[unit].format(SCALES[unit] * value).replace("-", "−")
 
 
 def summarise_study(statements: Sequence[Mapping[str, Any]], points: pd.DataFrame) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from card24_pipeline.reporting.claims_table import format_figure, format_measured
+from card24_pipeline.reporting.claims_table import format_figure, format_measured, format_seeds
 from card24_pipeline.reporting.html_figures import PageFigure, render_figure
 
 MARKS = {"holds": ("✓", "holds"), "does not hold": ("✗", "fails"), "undecided": ("?", "open")}
@@ -126,7 +126,9 @@ def _write_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "mark": mark,
         "kind": kind,
         "measured": format_measured(row),
-        "basis": f"{row['clusters']} {NAMES[row['cluster']]}, {row['seeds']} seeds" if row["clusters"] else "",
+        "basis": f"{row['clusters']} {NAMES[row['cluster']]}; seeds alone: {format_seeds(row)}"
+        if row["clusters"]
+        else "",
         "published": [*published, *filter(None, [row["published_note"]])],
     }
 

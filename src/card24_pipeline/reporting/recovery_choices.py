@@ -66,22 +66,14 @@ def pick_best(families: pd.DataFrame) -> dict[str, Any] | None:
     return max(read_rows(able), key=lambda row: float(row["chosen_ood_select_pass_at_1"]), default=None)
 
 
-def pick_at_no_less_id(points: pd.DataFrame, method: str, variant: str) -> dict[str, Any] | None:
-    """Return the model of a method that is best on ``ood_select`` among those with as much ID as a variant.
-
-    ID is pass@1 on ``id_seen``, and as much is at most ``ID_TOLERANCE`` less, by point estimates.
+def pick_at_no_less_id(models: pd.DataFrame, needed: float) -> dict[str, Any] | None:
+    """Return the model that is best on ``ood_select`` among those with enough ID, None without any.
 
     Args:
-        points: Output of ``RecoveryBuilder.trace_points``.
-        method: A method or model of its column ``method``.
-        variant: The variant that is to be matched.
-
-    Returns:
-        The row of ``points``, None where the method has no such model.
+        models: Rows of the output of ``RecoveryBuilder.trace_points``.
+        needed: The pass@1 on ``id_seen`` below which a model may lie by ``ID_TOLERANCE``, by its point estimate.
     """
-    needed = float(points.loc[points["variant"] == variant, "id_seen_pass_at_1"].iloc[0]) - ID_TOLERANCE
-    families = select_families(points, method)
-    able = families[families["id_seen_pass_at_1"] >= needed]
+    able = models[models["id_seen_pass_at_1"] >= needed - ID_TOLERANCE]
     return max(read_rows(able), key=lambda row: float(row["ood_select_pass_at_1"]), default=None)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -22,10 +23,13 @@ from card24_pipeline.reporting.spectra_summary import (
     pick_change,
 )
 
+if TYPE_CHECKING:
+    from pandas.core.groupby import SeriesGroupBy
+
 SIGMA_SHIFT = "relative shift of singular values"
 ENERGY = "energy of ΔW inside the top subspaces"
 NULL_QUANTILE = 0.95
-"""A band turns more than a null if its angle lies above this quantile of the null's draws."""
+"""A band turns more than a null if its angle lies above this quantile of what the null draws."""
 
 CONTRAST_COLUMNS = [
     "pair", "role", "scope", "measure", "model", "estimate", "low", "high", "tensors", "seeds",
@@ -71,7 +75,7 @@ class SpectraContrastBuilder:
             over matrices and seeds (``estimate``) with ``low`` and ``high``, and the numbers of ``tensors`` and
             ``seeds``. Shifts and energies are shares, all else is in degrees. ``model`` is the observed change, a
             null (mean of its draws), or the excess of the first over the second (``name_excess``): over the null's
-            mean, but over the ``NULL_QUANTILE`` of its draws where the measure is the angle of a band.
+            mean, but over its ``NULL_QUANTILE`` (``estimate_quantile``) where the measure is the angle of a band.
         """
         rows: list[dict[str, Any]] = []
         for change in CHANGES:
@@ -178,10 +182,30 @@ def _compare_models(rows: pd.DataFrame, column: str, *, null_quantile: float | N
     columns = {model: grouped.mean() for model, grouped in draws.items()}
     for null in NULLS:
         if OBSERVED in draws and null in draws:
-            reference = columns[null] if null_quantile is None else draws[null].quantile(null_quantile)
+            reference = columns[null] if null_quantile is None else estimate_quantile(draws[null], null_quantile)
             columns[name_excess(null)] = columns[OBSERVED] - reference
     matrices = rows.groupby(["seed", "tensor"]).size().index
     return pd.DataFrame(columns, index=matrices).reset_index()
+
+
+def estimate_quantile(draws: SeriesGroupBy[Any, Any], quantile: float) -> pd.Series:
+    """Estimate a quantile of what a null draws for each matrix, from a handful of draws.
+
+    A few draws have no upper quantile of their own: the greatest of four lies at about the 80 % quantile. So they are
+    taken as normal, each matrix about its own mean, and all with the spread that their draws have in common.
+
+    Args:
+        draws: The draws, grouped by matrix.
+        quantile: Which one, such as 0.95.
+
+    Returns:
+        The quantile of each group; NaN where no matrix has two draws.
+    """
+    freedom = draws.count() - 1
+    if not freedom.sum():
+        return draws.mean() * float("nan")
+    spread = math.sqrt(float((draws.var() * freedom).sum() / freedom.sum()))
+    return draws.mean() + NormalDist().inv_cdf(quantile) * spread
 
 
 def _each_scope(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -17,7 +17,7 @@ def make_evidence(key, mean, *, claim=1, spread=1.0, draws=2000, **more):
         Resampled(mean, mean + offsets),
         "multiset",
         40,
-        3,
+        {0: 0.5, 1: None, 2: -0.25},
         "",
         decides,
     )
@@ -96,13 +96,14 @@ class TestEvidence:
 
     def test_mean_counts_clusters_and_seeds(self, table):
         evidence = self.BUILDER.take_mean(Statement(1, "one", "one"), table)
-        assert (evidence.clusters, evidence.seeds) == (40, 2)
+        assert evidence.clusters == 40
+        assert evidence.by_seed == pytest.approx(table.groupby("seed")["value"].mean().to_dict())
         assert evidence.measured.estimate == pytest.approx(table["value"].mean())
 
     def test_least_mean_is_the_least_of_every_draw(self, table):
         columns = table.assign(low=table["value"] - 1, high=table["value"])
         evidence = self.BUILDER.take_least_mean(Statement(2, "two", "two"), columns, ["high", "low"])
-        (alone,) = self.BUILDER._means(columns, ["low"])
+        (alone,) = self.BUILDER._means(columns, ["low"], 500)
         assert evidence.measured.estimate == pytest.approx(alone.estimate)
         assert evidence.measured.draws == pytest.approx(alone.draws)
 
@@ -153,8 +154,8 @@ class TestTable:
         table = write_claims_table(judge_claims(evidence, confidence=0.95))
         lines = table.splitlines()
         assert len(lines) == 2 + 4 + 3
-        assert "| claim of one † | **holds** | +4.0 (+2.1 to +5.9) |" in table
-        assert "| +2.00° (+1.05° to +2.95°) | read off a figure |" in table
+        assert "| claim of one † | **holds** | +4.0 (+2.1 to +5.9) | +50.0, –, −25.0 |" in table
+        assert "| +2.00° (+1.05° to +2.95°) | +0.50°, –, −0.25° | read off a figure |" in table
         assert "| lost | **undecided** | not measured |" in table
         assert "****" not in table
 

@@ -92,24 +92,27 @@ class TestAccuracy:
 
 
 class TestRecovery:
+    RUNS = pd.DataFrame({"arm": ["plain", "anchored"], "role": "end", "counts": [True, False]})
+
     def gather(self, study):
-        evidence = gather_recovery_claims(study.lay_out(), study.trace_points(), MULTISETS, confidence=0.95)
+        points = study.trace_points()
+        evidence = gather_recovery_claims(study.lay_out(), points, self.RUNS, MULTISETS, confidence=0.95)
         return {each.statement.key: each for each in evidence}
 
     def test_shares(self):
         evidence = self.gather(Study())
         top = evidence["top_directions_recover"]
         assert top.measured.estimate == pytest.approx((0.5 - 0.2) / (0.8 - 0.2))
-        assert (top.clusters, top.seeds) == (20, 2)
+        assert top.clusters == 20
+        assert top.by_seed == pytest.approx({0: 0.5, 1: 0.5})
         assert evidence["first_layers_recover"].measured.estimate == pytest.approx(1.0)
 
     def test_leads_are_over_controls_with_as_much_id(self):
         evidence = self.gather(Study())
         lead = evidence["top_directions_beat_interpolation"]
         assert lead.measured.estimate == pytest.approx(0.5 - 0.8)
-        assert lead.note == "donor share 0.5"
-        assert evidence["top_directions_beat_rl_from_end"].measured.estimate == pytest.approx(0.5 - 0.3)
-        assert evidence["top_directions_beat_lines"].note == "LiNeS: less ID at every knob"
+        assert lead.note == "donor share 0.5, ID 90.0 against 90.0"
+        assert evidence["top_directions_beat_lines"].note == "not decided: ID of at most 85.0 against 90.0"
         assert evidence["top_directions_beat_delta_top"].note == "not measured"
 
     def test_a_control_is_held_to_the_id_of_the_merge_and_not_of_end(self):
@@ -118,7 +121,14 @@ class TestRecovery:
         knobs[0.2] = (0.60, *knobs[0.2][1:])
         lead = self.gather(study)["top_directions_beat_lines"]
         # Both knobs have as much ID now; 0.2 is the better one on ood_select.
-        assert (lead.note, lead.measured.estimate) == ("shallow share 0.2", pytest.approx(0.5 - 0.6))
+        assert lead.note == "shallow share 0.2, ID 85.0 against 60.0"
+        assert lead.measured.estimate == pytest.approx(0.5 - 0.6)
+
+    def test_rl_that_does_not_count_decides_nothing(self):
+        evidence = self.gather(Study())
+        plain, anchored = (evidence[f"top_directions_beat_{name}"] for name in ("rl_from_end", "anchored_rl_from_end"))
+        assert (plain.measured.estimate, plain.decides) == (pytest.approx(0.5 - 0.3), True)
+        assert (anchored.decides, anchored.note) == (False, "ID 90.0 against 90.0, its runs do not count")
 
 
 class TestWeights:
@@ -160,8 +170,8 @@ class TestWeights:
     def test_excess_is_over_the_null_that_leaves_least_of_it(self):
         evidence = self.gather({"observed": 30.0, "gaussian": 10.0, "spectrum_matched": 20.0})
         excess = evidence["top_directions_turn_beyond_nulls"]
-        # The 95th percentile of the null's draws of 20, 21, 22 and 23 degrees.
-        assert excess.measured.estimate == pytest.approx(30 - (22 + 0.85))
+        # The null draws 20, 21, 22 and 23 degrees: a mean of 21.5 and a standard deviation of √(5/3).
+        assert excess.measured.estimate == pytest.approx(30 - (21.5 + 1.6449 * (5 / 3) ** 0.5), abs=1e-3)
         assert (excess.cluster, excess.clusters) == ("matrix", 3)
         assert evidence["sigma_hardly_changes"].measured.estimate == pytest.approx(0.004)
         assert evidence["ends_turn_more_than_bulk"].measured.estimate == pytest.approx(0, abs=1e-9)

@@ -38,7 +38,8 @@ def make_claims(text="OOD peaks early"):
         "claim": 1, "key": "one", "text": text, "unit": "points", "side": "above", "bound": 0.0,
         "by_construction": True, "estimate": 0.26, "low": 0.22, "high": 0.3, "level": 0.99,
         "p_value": 0.001, "p_holm": 0.002,
-        "cluster": "multiset", "clusters": 637, "seeds": 3, "verdict": "holds", "note": "", "published_note": "70–80 %",
+        "cluster": "multiset", "clusters": 637, "seeds": 3,
+        "by_seed": {"0": 0.25, "1": None, "2": -0.01}, "verdict": "holds", "note": "", "published_note": "70–80 %",
         "published": [{"label": "Llama: RL − End", "estimate": 0.06, "low": 0.01, "high": 0.12, "hands": 234}],
     }  # fmt: skip
     return {
@@ -76,7 +77,7 @@ class TestPage:
         page = render()
         assert '<span class="chip holds">✓ holds</span>' in page
         assert "+26.0 (+22.0 to +30.0)" in page
-        assert "637 multisets, 3 seeds" in page
+        assert "637 multisets; seeds alone: +25.0, –, −1.0" in page
         assert "Llama: RL − End +6.0 (+1.0 to +12.0)<br>70–80 %" in page
         assert page.index('id="verdicts"') < page.index('id="one"')
 

@@ -53,7 +53,11 @@ def judge_claims(
         ).gather(),
         *gather_weight_claims(spectra.read(seeds), spectra_by_index.read(seeds), selected, matrices),
         *gather_recovery_claims(
-            recovered, recovery_points.fillna(dict.fromkeys(NAMES, "")), multisets, confidence=params.confidence
+            recovered,
+            recovery_points.fillna(dict.fromkeys(NAMES, "")),
+            rl_runs,
+            multisets,
+            confidence=params.confidence,
         ),
     ]
     statements = judge(sorted(evidence, key=lambda each: each.statement.claim), confidence=params.confidence)
