@@ -36,6 +36,14 @@ def test_server_that_does_not_answer(study, store):
     assert time.monotonic() - started < 15
 
 
+def test_database_whose_driver_is_missing(study, store):
+    uri = "postgresql+pg8000://someone:secret@127.0.0.1:9/studies?password=secret"
+    message = get_message(study, replace(store, uri=uri))
+    assert message.startswith(
+        "postgresql+pg8000://someone:…@127.0.0.1:9/studies?password=…: its driver is not installed"
+    )
+
+
 def test_newer_schema(study, store):
     with sqlite3.connect(store.database) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'from_the_future'")

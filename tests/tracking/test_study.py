@@ -37,6 +37,12 @@ class TestDigests:
         after = digest_artifacts(tables, settings, files)
         assert len(dict(before.items() ^ after.items())) == 1
 
+    def test_a_page_drawn_elsewhere_is_the_same_study(self, tmp_path):
+        tables, files = make_tables(), write_files(tmp_path)
+        before = digest_artifacts(tables, SETTINGS, files)
+        files[2].write_text("<p>Another processor</p>", encoding="utf-8")
+        assert digest_artifacts(tables, SETTINGS, files) == before
+
 
 class TestHeadline:
     def test_parent_counts_verdicts_and_names_them(self, tmp_path):

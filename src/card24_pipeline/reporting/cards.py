@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from card24_pipeline.reporting.recovery_models import BASE, MAX_OOD
 from card24_pipeline.reporting.tables import to_markdown
 
 SPLIT_PURPOSES = {
@@ -34,7 +35,8 @@ def write_model_card(base_model: Mapping[str, Any], metrics: pd.DataFrame, seeds
             f"The base is a Llama-architecture model ({shape['layers']} layers, width {shape['hidden_size']}), trained "
             f"from scratch by the pipeline on {base_model['mixture']['examples']:,} synthetic examples: translations "
             "of cards, number puzzles, and whole tasks under random face rules. It is a model organism: its OOD skill "
-            "was given to it so that there is something to forget."
+            "was given to it so that there is something to forget. "
+            f"{_tell_elicitation(metrics)}"
         )
     else:
         origin = f"The base was taken from {source['path']}."
@@ -51,7 +53,7 @@ def write_model_card(base_model: Mapping[str, Any], metrics: pd.DataFrame, seeds
     parts = [
         "# Model card",
         origin,
-        f"From it come the checkpoints of SFT on the ID rule, of PPO from four of these, and edits of the last one; "
+        f"From it come the checkpoints of SFT on the ID rule, of RL from some of these, and edits of the last one; "
         f"{seeds} seeds. Full parameters, float32, safetensors.",
         "## Use",
         "To study what fine-tuning breaks and what repairs it. They solve nothing but hands of four cards in the "
@@ -65,6 +67,17 @@ def write_model_card(base_model: Mapping[str, Any], metrics: pd.DataFrame, seeds
         "Licence: Apache-2.0.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _tell_elicitation(metrics: pd.DataFrame) -> str:
+    """Say how much of the skill the base shows before SFT, and how much at MaxOOD."""
+    passes = metrics.set_index("variant")["ood_pass_at_1"]
+    if not {BASE, MAX_OOD} <= set(passes.index):
+        return ""
+    return (
+        f"The base itself solves {passes[BASE]:.1%} of the OOD hands in the format of the prompts, MaxOOD "
+        f"{passes[MAX_OOD]:.1%}: what SFT loses later is skill that its own first steps bring out."
+    )
 
 
 def write_data_card(eval_hands: pd.DataFrame, multisets: pd.DataFrame, examples: Mapping[str, int]) -> str:
@@ -97,8 +110,9 @@ def write_data_card(eval_hands: pd.DataFrame, multisets: pd.DataFrame, examples:
         "hand holds at least one of them.",
         "## Evaluation hands",
         to_markdown(table),
-        "Splits are by multiset: no multiset of one OOD split is in the other, and none held out is in SFT or RL. A "
-        "part of every split is withheld from the base's pre-training.",
+        "Splits are by multiset: no multiset of `ood` is in `ood_select`, and none held out is in SFT or RL. The "
+        "published hands are the exception: they are drawn as published, whatever else their multisets are in. A part "
+        "of every split is withheld from the base's pre-training.",
         "## Training data",
         to_markdown(counts),
         "Licence: Apache-2.0.",

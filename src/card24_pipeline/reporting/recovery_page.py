@@ -80,7 +80,9 @@ def _tell_uv_merge(chosen: pd.DataFrame) -> str:
     """Say which UV-merge stands for them all."""
     names = [name for name in chosen["uv_merge"].unique() if name]
     if not names:
-        return "No UV-merge with donor MaxOOD keeps ID within one point, so none can be compared at equal ID."
+        return (
+            "No UV-merge with donor MaxOOD keeps ID within one point, so none can be compared with a control that does."
+        )
     return (
         "A UV-merge puts the donor's top directions into the target and keeps the target's singular values. "
         f"`{names[0]}` "

@@ -87,7 +87,7 @@ def tell_leads(chosen: pd.DataFrame, points: pd.DataFrame) -> list[str]:
         points: Output of ``RecoveryBuilder.trace_points``.
     """
     return [
-        f"- A UV-merge beats {title} on OOD at equal ID: {_tell_lead(chosen, points, method, title)}"
+        f"- A UV-merge beats {title} on OOD, both keeping the ID of End: {_tell_lead(chosen, points, method, title)}"
         for method, title in CONTROLS.items()
     ]
 

@@ -32,14 +32,14 @@ def read_statements(claims: Path) -> list[dict[str, Any]]:
     try:
         statements: list[dict[str, Any]] = json.loads(claims.read_text(encoding="utf-8"))["statements"]
         strange = sorted({str(statement["verdict"]) for statement in statements} - set(VERDICTS))
-        texts = [statement["text"] for statement in statements]
+        named = [statement for statement in statements if statement["text"]]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise PublishingError(
             f"{claims}: expected `statements`, each with `text` and `verdict`, but {type(error).__name__}: {error}"
         ) from error
-    if strange or len(texts) != len(statements):
+    if strange:
         raise PublishingError(f"{claims}: verdict: expected one of {', '.join(VERDICTS)}, got {', '.join(strange)}")
-    return statements
+    return named
 
 
 def count_verdicts(statements: list[dict[str, Any]]) -> dict[str, float]:

@@ -7,11 +7,15 @@ from pathlib import Path
 
 from card24_pipeline.provenance.machine import list_versions
 
+SOURCES = ("src", "conf", "params.yaml", ":(exclude)*.lock")
+"""What a study is made by; running it writes the lock files and the results."""
+
 
 def describe_provenance(folder: Path) -> dict[str, str]:
     """Return tags with the git revision of a folder, if it has one, and the versions of Python and the libraries.
 
-    They are those at publication: what DVC restored from its cache may have been made by others.
+    The revision ends in ``-dirty`` where the tracked files of ``SOURCES`` differ from it. Versions are those at
+    publication: what DVC restored from its cache may have been made by others.
     """
     versions = list_versions()
     tags = {"card24.python": versions.pop("Python"), "mlflow.source.name": "card24_pipeline"}
@@ -21,10 +25,17 @@ def describe_provenance(folder: Path) -> dict[str, str]:
 
 
 def _read_revision(folder: Path) -> str | None:
+    revision = _ask_git(folder, "rev-parse", "--verify", "HEAD")
+    if not revision:
+        return None
+    changed = _ask_git(folder, "status", "--porcelain", "--untracked-files=no", "--", *SOURCES)
+    return f"{revision}-dirty" if changed else revision
+
+
+def _ask_git(folder: Path, *command: str) -> str | None:
+    """Return what git says; None where it fails or is not there."""
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--verify", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=False)
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None

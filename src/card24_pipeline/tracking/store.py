@@ -89,6 +89,8 @@ def open_store(store: TrackingStore) -> Iterator[MlflowClient]:
             if store.database is not None and not store.database.exists():
                 _create_database(store.database)
             yield MlflowClient(tracking_uri=store.uri)
+        except ImportError as error:
+            raise PublishingError(f"{store.shown}: its driver is not installed: {_say_in_a_line(error)}") from error
         except (MlflowException, SQLAlchemyError, CommandError, requests.RequestException, OSError) as error:
             raise PublishingError(f"{store.shown}: {_say_in_a_line(error)}") from error
 
@@ -156,4 +158,4 @@ def _say_in_a_line(error: BaseException) -> str:
 
 
 def _hide_passwords(text: str) -> str:
-    return re.sub(r"(?<=://)([^/@:\s]*):[^/@\s]*@", r"\1:…@", text)
+    return re.sub(r"(?<=password=)[^&\s]+", "…", re.sub(r"(?<=://)([^/@:\s]*):[^/@\s]*@", r"\1:…@", text))

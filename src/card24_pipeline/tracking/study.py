@@ -15,15 +15,17 @@ from card24_pipeline.tracking.settings import flatten_settings
 
 CLAIMS, POINTS = "claims.json", "recovery_points.csv"
 SETTINGS = "parameters"
+PAGE_SUFFIX = ".html"
 
 
 def digest_artifacts(tables: StudyTables, settings: Mapping[str, Any], files: Sequence[Path]) -> dict[str, str]:
     """Return the SHA-256 of everything that a study is made of, by name.
 
-    A file that is not there has no entry, so that its absence counts as well.
+    A file that is not there has no entry, so that its absence counts as well. Nor has a page, which shows what the
+    others hold and names the machine that drew it.
     """
     digests = {name: digest_table(table) for name, table in tables.list_named().items()}
-    digests |= {path.name: digest_file(path) for path in files if path.is_file()}
+    digests |= {path.name: digest_file(path) for path in files if path.is_file() and path.suffix != PAGE_SUFFIX}
     return dict(sorted((digests | {SETTINGS: digest_settings(flatten_settings(settings))}).items()))
 
 

@@ -219,12 +219,13 @@ class TestSections:
 
 class TestCards:
     def test_model_card_says_what_the_model_is(self):
-        points = pd.DataFrame({"variant": ["base", "uv"], "donor": ["", "base"]})
-        points = points.assign(id_seen_pass_at_1=0.1, id_heldout_pass_at_1=0.2, ood_pass_at_1=0.3)
+        points = pd.DataFrame({"variant": ["base", "max_ood", "uv"], "donor": ["", "", "base"]})
+        points = points.assign(id_seen_pass_at_1=0.1, id_heldout_pass_at_1=0.2, ood_pass_at_1=[0.3, 0.4, 0.5])
         source = {"kind": "from_scratch", "architecture": {"layers": 4, "hidden_size": 192}}
         card = write_model_card({"source": source, "mixture": {"examples": 1000}}, points, 3)
         assert "model organism" in card
         assert "| base | 10.0 | 20.0 | 30.0 |" in card
+        assert "The base itself solves 30.0% of the OOD hands in the format of the prompts, MaxOOD 40.0%" in card
         assert "| uv |" not in card
         assert "model organism" not in write_model_card({"source": {"kind": "folder", "path": "mine"}}, points, 3)
 

@@ -68,24 +68,30 @@ def test_keeping_id_is_judged_by_the_whole_interval(study, tell):
 class TestLeads:
     def test_each_way(self, tell):
         told = tell()
-        assert "beats directions at random indices on OOD at equal ID: **holds** (+30.0 (" in told
-        assert "beats interpolation on OOD at equal ID: **does not hold** (-30.0 (" in told
-        assert "beats RL from End on OOD at equal ID: **holds** (+20.0 (" in told
-        assert "beats anchored RL from End on OOD at equal ID: **undecided** (+10.0 (" in told
+        assert "beats directions at random indices on OOD, both keeping the ID of End: **holds** (+30.0 (" in told
+        assert "beats interpolation on OOD, both keeping the ID of End: **does not hold** (-30.0 (" in told
+        assert "beats RL from End on OOD, both keeping the ID of End: **holds** (+20.0 (" in told
+        assert "beats anchored RL from End on OOD, both keeping the ID of End: **undecided** (+10.0 (" in told
 
     def test_undecided_without_equal_id(self, tell):
         told = tell()
-        assert "beats LiNeS on OOD at equal ID: **undecided** (no knob of LiNeS keeps ID within one point)" in told
-        assert "beats σ only on OOD at equal ID: **undecided** (σ only does not keep ID within one point)" in told
+        assert (
+            "beats LiNeS on OOD, both keeping the ID of End: **undecided** (no knob of LiNeS keeps ID within one point)"
+            in told
+        )
+        assert (
+            "beats σ only on OOD, both keeping the ID of End: **undecided** (σ only does not keep ID within one point)"
+            in told
+        )
         assert "**undecided** (keeping MaxOOD does not keep ID within one point)" in told
-        assert "beats truncated ΔW on OOD at equal ID: **undecided** (not measured)" in told
+        assert "beats truncated ΔW on OOD, both keeping the ID of End: **undecided** (not measured)" in told
 
     def test_undecided_where_no_uv_merge_keeps_id(self, study, tell):
         for knob in (0.1, 0.2):
             study.edits["uv_top donor=max_ood"][1][knob] = (0.50, 0.30, 0.50, 0.50)
         assert (
-            "beats interpolation on OOD at equal ID: **undecided** (no knob of a UV-merge keeps ID within one point)"
-            in tell()
+            "beats interpolation on OOD, both keeping the ID of End: **undecided** "
+            "(no knob of a UV-merge keeps ID within one point)" in tell()
         )
 
     def test_rl_of_fewer_seeds_is_said_to_be_so(self, study, tell):
@@ -123,7 +129,7 @@ class TestPage:
         study.passes.pop("anchored")
         page = write()
         assert "Not measured: RL from End, anchored RL from End." in page
-        assert "beats RL from End on OOD at equal ID: **undecided** (not measured)" in page
+        assert "beats RL from End on OOD, both keeping the ID of End: **undecided** (not measured)" in page
 
     def test_no_uv_merge_keeps_id(self, study, write):
         del study.edits["uv_top donor=max_ood"]
