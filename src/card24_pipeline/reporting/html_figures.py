@@ -8,12 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-# Okabe–Ito colours, told apart by colour-blind readers; symbols and dashes differ as well.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#000000")
+# Okabe–Ito colours, told apart by colour-blind readers, but for black, which a dark ground swallows; symbols and dashes
+# differ as well.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C", "#8A6FBF")
 SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "triangle-down", "star", "cross", "hexagon")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 PLOT_CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False}
-PANEL_HEIGHT_PIXELS = 300
+PANEL_HEIGHT_PIXELS, ROW_HEIGHT_PIXELS = 300, 30
+AXIS_PIXELS, LEGEND_ROW_PIXELS = 65, 20
+LEGEND_ROW_CHARACTERS = 80
 PERCENT = ".0%"
 MANY_POINTS = 30
 """Lines of more points are drawn without markers."""
@@ -39,6 +42,7 @@ class PageFigure:
         x_format: How abscissae are written, as D3 has it; empty for Plotly's choice.
         y_format: How ordinates are.
         unjoined: Series whose points are not joined, whatever the mode.
+        sideways: Whether ``x`` and ``y`` change places: names that are many or long are then read from the side.
     """
 
     key: str
@@ -55,12 +59,19 @@ class PageFigure:
     x_format: str = ""
     y_format: str = ""
     unjoined: Sequence[str] = ()
+    sideways: bool = False
 
 
 def render_figure(figure: PageFigure) -> str:
-    """Render a figure as HTML without Plotly's own script, the same bytes for the same figure."""
+    """Render a figure as HTML without Plotly's own script, the same bytes for the same figure.
+
+    Raises:
+        ValueError: If its table is empty.
+    """
     from plotly.subplots import make_subplots
 
+    if figure.table.empty:
+        raise ValueError(f"figure '{figure.key}': its table has no rows")
     panels = list(dict.fromkeys(figure.table["panel"]))
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
@@ -118,26 +129,31 @@ def _build_trace(
             hovertemplate="%{y}: %{text}<extra>%{fullData.name}</extra>",
             marker={"color": style["colour"], "pattern": {"shape": PATTERNS[style["colour"]]}},
         )
-    bars = points[["low", "high"]].notna().all(axis=None)
+    across, along = (y, x) if figure.sideways else (x, y)
     return go.Scatter(
         **shared,
-        x=x,
-        y=y,
+        x=across,
+        y=along,
         hovertemplate=_write_hover(figure),
         mode="markers" if figure.mode == "points" or series in figure.unjoined else _join(points),
         line={"color": style["colour"], "dash": style["dash"], "width": 1.5},
         marker={"color": style["colour"], "symbol": style["symbol"], "size": 7},
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": (points["high"] - points["y"]).tolist(),
-            "arrayminus": (points["y"] - points["low"]).tolist(),
-            "thickness": 1,
-            "width": 2,
-        }
-        if bars
-        else None,
+        **{"error_x" if figure.sideways else "error_y": _measure_bars(points)},
     )
+
+
+def _measure_bars(points: pd.DataFrame) -> dict[str, Any] | None:
+    """Lay out the intervals of a series; None where it has none."""
+    if not points[["low", "high"]].notna().all(axis=None):
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (points["high"] - points["y"]).tolist(),
+        "arrayminus": (points["y"] - points["low"]).tolist(),
+        "thickness": 1,
+        "width": 2,
+    }
 
 
 def _join(points: pd.DataFrame) -> str:
@@ -146,6 +162,8 @@ def _join(points: pd.DataFrame) -> str:
 
 def _write_hover(figure: PageFigure) -> str:
     """Write what hovering shows: the note, then place and value, and the series."""
+    if figure.sideways:
+        return "%{text}<br>%{y}: %{x:.3g}<extra>%{fullData.name}</extra>"
     x, y = (":.2%" if "%" in given else other for given, other in ((figure.x_format, ""), (figure.y_format, ":.4g")))
     return f"%{{text}}<br>%{{x{x}}}, %{{y{y}}}<extra>%{{fullData.name}}</extra>"
 
@@ -156,22 +174,33 @@ PATTERNS = dict(zip(COLOURS, ("", "/", "\\", "x", "-", "|", "+", "."), strict=Tr
 
 def _lay_out(drawn: Any, figure: PageFigure, rows: int) -> None:
     """Set sizes, axes and legend; colours of text and ground follow the page's."""
+    height, legend = _measure_heights(figure, rows)
     drawn.update_layout(
-        height=PANEL_HEIGHT_PIXELS * rows + 140,
-        margin={"l": 55, "r": 15, "t": 40, "b": 50},
+        height=height + legend,
+        margin={"l": 55, "r": 15, "t": 40, "b": AXIS_PIXELS + legend},
         barmode="stack",
         template="plotly_white",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#777777"},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.18 if rows == 1 else -0.12, "x": 0},
+        legend={"orientation": "h", "yanchor": "top", "y": -AXIS_PIXELS / (height - AXIS_PIXELS - 40), "x": 0},
     )
     faint = {"gridcolor": "rgba(128,128,128,.25)", "zerolinecolor": "rgba(128,128,128,.5)", "zerolinewidth": 1}
     drawn.update_xaxes(faint, type="log" if figure.log_x else None, tickformat=figure.x_format or None)
-    if figure.mode == "bars":
+    drawn.update_yaxes(faint, type="log" if figure.log_y else None, tickformat=figure.y_format or None)
+    if figure.mode == "bars" or figure.sideways:
         drawn.update_yaxes(type="category", autorange="reversed", automargin=True)
     elif figure.categories:
         drawn.update_xaxes(type="category")
-    drawn.update_yaxes(faint, type="log" if figure.log_y else None, tickformat=figure.y_format or None)
-    drawn.update_xaxes(title_text=figure.x_title, row=rows)
-    drawn.update_yaxes(title_text=figure.y_title, col=1)
+    x_title, y_title = (figure.y_title, figure.x_title) if figure.sideways else (figure.x_title, figure.y_title)
+    drawn.update_xaxes(title_text=x_title, row=rows)
+    drawn.update_yaxes(title_text=y_title, col=1)
+
+
+def _measure_heights(figure: PageFigure, rows: int) -> tuple[int, int]:
+    """Return the height of the panels with their axes, and that of the legend below them, in pixels."""
+    panel = PANEL_HEIGHT_PIXELS
+    if figure.sideways:
+        panel = max(panel, ROW_HEIGHT_PIXELS * figure.table["x"].nunique())
+    characters = sum(len(str(series)) + 6 for series in figure.table["series"].unique())
+    return panel * rows + AXIS_PIXELS + 40, LEGEND_ROW_PIXELS * -(-characters // LEGEND_ROW_CHARACTERS)

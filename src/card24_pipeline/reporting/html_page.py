@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from card24_pipeline.reporting.claims_table import format_figure, format_measured, format_seeds
 from card24_pipeline.reporting.html_figures import PageFigure, render_figure
@@ -60,7 +63,6 @@ def render_page(
         HTML, the same text for the same arguments.
     """
     from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
     drawn = [
@@ -83,6 +85,7 @@ def render_page(
         for section in sections
     ]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["code"] = _mark_code
     return environment.from_string(template).render(
         scale=scale,
         claims=_arrange_claims(claims),
@@ -95,6 +98,11 @@ def render_page(
         parameters=json.dumps(parameters, indent=1, ensure_ascii=False),
         model_organism=model_organism,
     )
+
+
+def _mark_code(text: str) -> Markup:
+    """Escape a text and set what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _encode_csv(figure: PageFigure) -> str:

@@ -74,7 +74,7 @@ def show_choices(chosen: pd.DataFrame) -> PageFigure:
         "",
         "difference to End (points)",
         mode="points",
-        categories=True,
+        sideways=True,
     )
 
 

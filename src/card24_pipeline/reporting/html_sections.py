@@ -147,7 +147,8 @@ def _show_recovery(study: StudyTables) -> Section:
         show_choices(study.chosen),
         show_costs(study.points),
     ]
-    return Section("recovery", "Cheap edits in place of RL", figures=figures)
+    # A grid without some method leaves nothing to draw of it.
+    return Section("recovery", "Cheap edits in place of RL", figures=[each for each in figures if len(each.table)])
 
 
 def _show_errors(study: StudyTables) -> Section:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from kedro.io import DatasetError
 
-from card24_pipeline.catalog.per_seed import SeedFrames
+from card24_pipeline.catalog.per_seed import ALL_SEEDS, SEED_FIELD, SeedFrames
 from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.pipelines.report.params import ReportParams
 from card24_pipeline.provenance.files import digest_files
@@ -97,4 +97,5 @@ def _read_seeds(frames: SeedFrames, seeds: list[int]) -> pd.DataFrame | None:
 
 
 def _list_files(frames: SeedFrames, seeds: list[int]) -> list[Path]:
-    return [Path(frames.filepath.replace("{seed}", str(seed))) for seed in seeds]
+    read = seeds if frames.run_seed == ALL_SEEDS else [frames.run_seed]
+    return [Path(frames.filepath.replace(SEED_FIELD, str(seed))) for seed in read]
