@@ -1,5 +1,8 @@
+import math
 import re
 from pathlib import Path
+
+import yaml
 
 from card24_pipeline.versioning.readme import BLOCK, fill_readme
 
@@ -22,3 +25,10 @@ def test_every_local_link_leads_somewhere():
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", readme) if "://" not in link]
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_table_of_reruns_knows_every_stage():
+    stages = yaml.safe_load((ROOT / "conf/smoke/dvc.yaml").read_text())["stages"].values()
+    count = sum(math.prod(map(len, stage.get("matrix", {}).values())) for stage in stages)
+    table = (ROOT / "data/08_reporting/smoke/rerun_table.md").read_text()
+    assert f"| none | – | – | {count} of {count} |" in table

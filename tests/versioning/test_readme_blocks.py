@@ -50,3 +50,12 @@ def test_a_readme_without_blocks_is_refused(project):
     (project / "README.md").write_text("nothing here")
     with pytest.raises(VersioningError, match="expected a block"):
         fill_readme(project)
+
+
+@pytest.mark.parametrize("end", ["<!-- end of verdict -->", ""])
+def test_a_block_without_its_end_is_refused(project, end):
+    text = f"<!-- verdicts of out/claims.md -->\nold\n{end}\n{README}"
+    (project / "README.md").write_text(text)
+    with pytest.raises(VersioningError, match="a block has no end"):
+        fill_readme(project)
+    assert (project / "README.md").read_text() == text

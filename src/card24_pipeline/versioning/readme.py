@@ -14,6 +14,7 @@ from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.files import write_atomically
 
 README = "README.md"
+OPENING = re.compile(r"<!-- (?:verdicts|minutes|megabytes) of \S+ -->")
 BLOCK = re.compile(r"<!-- (verdicts|minutes|megabytes) of (\S+) -->(.*?)<!-- end of \1 -->", re.DOTALL)
 
 
@@ -37,6 +38,9 @@ def fill_readme(project: Path) -> bool:
     before = readme.read_text(encoding="utf-8")
     if not BLOCK.search(before):
         raise VersioningError(f"{README}: expected a block <!-- verdicts of <path> --> … <!-- end of verdicts -->")
+    whole = [block[0] for block in BLOCK.finditer(before)]
+    if len(OPENING.findall(before)) != len(whole) or any(len(OPENING.findall(block)) > 1 for block in whole):
+        raise VersioningError(f"{README}: a block has no end: expected <!-- end of <its kind> --> after each")
 
     def fill(block: re.Match[str]) -> str:
         kind, path = block[1], block[2]
