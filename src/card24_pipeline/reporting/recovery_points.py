@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import pandas as pd
@@ -10,7 +9,7 @@ import pandas as pd
 from card24_pipeline.evaluation.statistics import Interval
 from card24_pipeline.reporting.recovery_choices import UV_MERGE, pick_best, select_families
 from card24_pipeline.reporting.recovery_models import END, MAX_OOD, SPLITS
-from card24_pipeline.reporting.resampling import UNKNOWN, bootstrap_over_multisets, bootstrap_share
+from card24_pipeline.reporting.resampling import UNKNOWN, bootstrap_over_multisets, bootstrap_share, each_set_of_seeds
 from card24_pipeline.reporting.tables import read_rows
 
 COMPARED = ("ood", "id_seen")
@@ -50,7 +49,7 @@ class RecoveryBuilder:
         """
         found: dict[str, dict[str, float]] = {name: {} for name in listing["variant"]}
         for split in SPLITS:
-            for names, hands in _each_set_of_seeds(models[models["split"] == split], list(found)):
+            for names, hands in each_set_of_seeds(models[models["split"] == split], list(found)):
                 passes = self._bootstrap(hands, names)
                 changes = self._bootstrap(hands.assign(**{name: hands[name] - hands[END] for name in names}), names)
                 for name, level, change in zip(names, passes, changes, strict=True):
@@ -97,15 +96,6 @@ class RecoveryBuilder:
             return UNKNOWN
         table = hands[["multiset"]].assign(gain=hands[name] - hands[END], loss=hands[donor] - hands[END])
         return self._bootstrap_share(table, "gain", "loss")
-
-
-def _each_set_of_seeds(hands: pd.DataFrame, names: list[str]) -> Iterator[tuple[list[str], pd.DataFrame]]:
-    """Yield the models that the same seeds have, with those seeds' hands: models share draws so."""
-    by_seeds: dict[tuple[int, ...], list[str]] = {}
-    for name in names:
-        by_seeds.setdefault(tuple(hands.loc[hands[name].notna(), "seed"].unique()), []).append(name)
-    for seeds, shared in by_seeds.items():
-        yield shared, hands[hands["seed"].isin(seeds)]
 
 
 def _spread(column: str, interval: Interval) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,6 +100,21 @@ def bootstrap_share(
     if lost.interval(confidence).low <= 0:
         return UNKNOWN
     return resample_share(hands, part, whole, resamples=resamples, seed=seed).interval(confidence)
+
+
+def each_set_of_seeds(hands: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[list[str], pd.DataFrame]]:
+    """Yield the columns that the same seeds have, with those seeds' hands: columns share draws so.
+
+    Args:
+        hands: One row per seed and hand.
+        names: Columns that are NaN in seeds that lack them; one that no seed has is left out.
+    """
+    by_seeds: dict[tuple[int, ...], list[str]] = {}
+    for name in names:
+        by_seeds.setdefault(tuple(hands.loc[hands[name].notna(), "seed"].unique()), []).append(name)
+    for seeds, shared in by_seeds.items():
+        if seeds:
+            yield shared, hands[hands["seed"].isin(seeds)]
 
 
 def _draw_sums(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from card24_pipeline.evaluation.statistics import Interval
-from card24_pipeline.reporting.resampling import bootstrap_over_multisets, bootstrap_share
+from card24_pipeline.reporting.resampling import bootstrap_over_multisets, bootstrap_share, each_set_of_seeds
 from card24_pipeline.reporting.rl_shares import (
     OVERLAPS,
     bootstrap_overlap,
@@ -168,7 +168,7 @@ class RlContrastBuilder:
         table = pd.DataFrame(taken | marks).reset_index()
         rows = []
         for where, hands in _each_scope(table):
-            for names, paired in _each_set_of_seeds(hands, list(taken)):
+            for names, paired in each_set_of_seeds(hands, list(taken)):
                 facts = {"multisets": paired["multiset"].nunique(), "seeds": paired["seed"].nunique()}
                 counted = [(interval, len(paired)) for interval in self._bootstrap(paired, names)]
                 found = dict(zip(names, counted, strict=True)) | self._take_shares(paired, names)
@@ -228,16 +228,6 @@ def _each_scope(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFr
             for scope, part in scopes.items():
                 if len(part):
                     yield {"split": split, "base_met_multiset": met, "scope": scope}, part
-
-
-def _each_set_of_seeds(hands: pd.DataFrame, names: list[str]) -> Iterator[tuple[list[str], pd.DataFrame]]:
-    """Yield the contrasts that the same seeds have, with those seeds' hands: contrasts share draws so."""
-    by_seeds: dict[tuple[Any, ...], list[str]] = {}
-    for name in names:
-        by_seeds.setdefault(tuple(hands.loc[hands[name].notna(), "seed"].unique()), []).append(name)
-    for seeds, shared in by_seeds.items():
-        if seeds:
-            yield shared, hands[hands["seed"].isin(seeds)]
 
 
 def _flatten(interval: Interval) -> dict[str, float]:
