@@ -188,6 +188,9 @@ def _lay_out(drawn: Any, figure: PageFigure, rows: int) -> None:
     faint = {"gridcolor": "rgba(128,128,128,.25)", "zerolinecolor": "rgba(128,128,128,.5)", "zerolinewidth": 1}
     drawn.update_xaxes(faint, type="log" if figure.log_x else None, tickformat=figure.x_format or None)
     drawn.update_yaxes(faint, type="log" if figure.log_y else None, tickformat=figure.y_format or None)
+    # Shares are not negative, even where all are 0 and Plotly would put them in the middle.
+    drawn.update_xaxes(rangemode="nonnegative" if figure.x_format == PERCENT else None)
+    drawn.update_yaxes(rangemode="nonnegative" if figure.y_format == PERCENT else None)
     if figure.mode == "bars" or figure.sideways:
         drawn.update_yaxes(type="category", autorange="reversed", automargin=True)
     elif figure.categories:
