@@ -1,0 +1,33 @@
+"""Two runs of a study side by side."""
+
+import pandas as pd
+
+from benchmarks.compare_studies import count_strayed_models, pair_statements, render_comparison
+
+
+def make_statement(key, estimate, verdict="holds"):
+    bounds = {} if estimate is None else {"low": estimate - 0.02, "high": estimate + 0.02}
+    return {"key": key, "text": f"claim {key}", "unit": "points", "estimate": estimate, "verdict": verdict} | bounds
+
+
+def test_only_what_both_measured_is_compared():
+    there = [make_statement("a", 0.1), make_statement("b", None), make_statement("old", 0.3)]
+    here = [make_statement("a", 0.2), make_statement("b", 0.2), make_statement("new", 0.3)]
+    assert [(left["estimate"], right["estimate"]) for left, right in pair_statements(there, here)] == [(0.1, 0.2)]
+
+
+def test_strays_and_changed_verdicts_are_counted():
+    there = [make_statement("a", 0.10), make_statement("b", 0.10), make_statement("c", 0.10)]
+    here = [make_statement("a", 0.11), make_statement("b", 0.13), make_statement("c", 0.09, "undecided")]
+    page = render_comparison(pair_statements(there, here), (2, 60), "abc123", ("one machine", "another"))
+    assert "Of 3 statements, 1 have an estimate outside" in page
+    assert "1 have another verdict" in page
+    assert "Of 60 checkpoints and edits, 2 have" in page
+    assert "| claim b | **holds** +10.0 (+8.0 to +12.0) | **holds** +13.0 (+11.0 to +15.0) | no |" in page
+
+
+def test_models_are_paired_by_name():
+    there = pd.DataFrame({"variant": ["end", "uv", "old"], "ood_pass_at_1": 0.2})
+    there = there.assign(ood_pass_at_1_low=0.1, ood_pass_at_1_high=0.3)
+    here = there.assign(variant=["uv", "end", "new"], ood_pass_at_1=[0.31, 0.3, 0.9])
+    assert count_strayed_models(there, here) == (1, 2)
