@@ -2,6 +2,8 @@ import io
 
 import pytest
 
+from card24_pipeline.reporting.html_figures import render_figure
+from card24_pipeline.reporting.html_training import HISTORY_TITLES, show_rl
 from card24_pipeline.reporting.rl_figures import TRAINING_PANELS, draw_rl_gains, draw_rl_training
 from card24_pipeline.reporting.rl_runs import average_passes
 
@@ -102,3 +104,12 @@ class TestTraining:
         figure = draw_rl_training(history, ladder, anchor="MaxOOD")
         assert len(figure.axes[0].lines) == 2
         assert len(figure.legends[0].get_texts()) == 2
+
+
+class TestPageFigure:
+    def test_a_line_for_each_start_and_arm(self, ladder, make_history):
+        figure = show_rl(make_history(updates=3), ladder)
+        names = set(figure.table["series"])
+        assert {"from MaxOOD", "from End", "anchored, from End"} <= names
+        assert set(figure.table["panel"]) == set(HISTORY_TITLES.values())
+        assert f'id="plot-{figure.key}"' in render_figure(figure)

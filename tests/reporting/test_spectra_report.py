@@ -9,6 +9,8 @@ import pytest
 from card24_pipeline.catalog.per_seed import SeedFrames
 from card24_pipeline.pipelines.report.params import ReportParams
 from card24_pipeline.pipelines.report.report_spectra import report_spectra
+from card24_pipeline.reporting.html_figures import render_figure
+from card24_pipeline.reporting.html_weights import show_depth, show_rotation, show_sigma
 from card24_pipeline.reporting.spectra_contrasts import (
     SIGMA_SHIFT,
     SpectraContrastBuilder,
@@ -330,6 +332,27 @@ class TestFigures:
         figures.append(draw_depth(none[0], selected, fraction=0.2))
         assert [(len(figure.axes), len(figure.legends)) for figure in figures] == [(4, 0), (2, 0), (4, 0)]
         figures[1].draw_without_rendering()  # its logarithmic axes must do without a value
+
+
+class TestPageFigures:
+    def test_rotation_stands_beside_the_nulls(self, by_index, selected):
+        by_index.loc[by_index["model"] == "gaussian", "left_cosine"] = 1.0
+        figure = show_rotation(by_index, selected)
+        left = figure.table[figure.table["panel"] == "left vectors, attention"].groupby("series")["y"]
+        assert left.max().to_dict() == pytest.approx(
+            {"observed": 30, "null: Gaussian": 0, "null: spectrum-matched": 30}
+        )
+        assert f'id="plot-{figure.key}"' in render_figure(figure)
+
+    def test_depth_is_the_angle_of_the_top_by_layer(self, spectra, selected):
+        figure = show_depth(spectra, selected, fraction=0.22)
+        assert figure.table["y"].tolist() == pytest.approx([10] * len(figure.table))
+        assert f'id="plot-{figure.key}"' in render_figure(figure)
+
+    def test_sigma_has_its_shift(self, by_index, selected):
+        figure = show_sigma(by_index, selected)
+        assert figure.table["y"].tolist() == pytest.approx([0.004] * len(figure.table))
+        assert f'id="plot-{figure.key}"' in render_figure(figure)
 
 
 class TestPage:
