@@ -61,8 +61,9 @@ def render_comparison(
     changed = sum(there["verdict"] != here["verdict"] for there, here in pairs)
     return (
         "# The same study run twice\n\n"
-        f"Everything from nothing, once on {names[0]} and once on {names[1]}, with the same seeds. Processors round "
-        "otherwise, and training carries that on, so the two differ as two draws of the training's noise do. Made by "
+        f"Everything from nothing, the base too, once on {names[0]} and once on {names[1]}, with the same seeds. "
+        "Processors round otherwise, and training carries that on, so the two differ as two draws of the training's "
+        f"noise do. How statements are judged may have changed since {revision} as well: the changelog tells. Made by "
         "`python -m benchmarks.compare_studies`.\n\n"
         f"Of {len(pairs)} statements, {outside} have an estimate outside the interval that the other study gave, and "
         f"{changed} have another verdict. Of {strayed[1]} checkpoints and edits, {strayed[0]} have an OOD pass@1 "
