@@ -133,12 +133,17 @@ def _write_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "verdict": row["verdict"],
         "mark": mark,
         "kind": kind,
-        "measured": format_measured(row),
+        "measured": _bind_units(format_measured(row)),
         "basis": f"{row['clusters']} {NAMES[row['cluster']]}; seeds alone: {format_seeds(row)}"
         if row["clusters"]
         else "",
         "published": [*published, *filter(None, [row["published_note"]])],
     }
+
+
+def _bind_units(text: str) -> str:
+    """Keep a line from ending between a number and its percent sign."""
+    return text.replace(" %", "\u00a0%")
 
 
 NAMES = {"multiset": "multisets", "matrix": "matrices"}
