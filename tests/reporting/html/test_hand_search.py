@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
 DATA = {
     "splits": ["ood", "id_seen"],
     "outcomes": ["correct", "illegal"],
-    "answers": ["8*3", "10+14", "K"],
+    "answers": ["8 * 3", "10+14", "K"],
     "hands": {"split": [0, 0, 1], "hand": [0, 1, 0], "cards": ["J A A 8", "A J 10 8", "Q Q Q Q"]},
     "models": [
         {"name": "base", "seed": None, "answer": [2, 2, 2], "outcome": [1, 1, 1]},
@@ -59,6 +59,7 @@ def test_a_role_is_the_checkpoint_of_the_seed():
         ({"cards": "10"}, [1]),
         ({"answer": "10"}, [1]),
         ({"answer": "8*"}, [0]),
+        ({"answer": "10 + 1"}, [1]),
         ({"split": "1"}, [2]),
         ({"outcome": "0"}, [0, 1]),
         ({"other": "RL from End", "relation": "won"}, [0]),
