@@ -1,7 +1,7 @@
 """Sets the committed study beside the one of an earlier revision, for instance one that ran on another processor.
 
-``python -m benchmarks.compare_studies <revision> <what that was> <what this is>`` writes
-``data/08_reporting/base/other_study.md``.
+``python -m benchmarks.compare_studies <revision> <what that was> <what this is> [<key> …]`` writes
+``data/08_reporting/base/other_study.md``; the keys are those of statements that have been judged otherwise since.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,15 +25,24 @@ TABLE = PROJECT / FOLDER / "other_study.md"
 Statement = Mapping[str, Any]
 
 
-def pair_statements(there: Sequence[Statement], here: Sequence[Statement]) -> list[tuple[Statement, Statement]]:
-    """Pair the statements that both studies measured; one that was since asked otherwise has another key."""
-    measured = {row["key"]: row for row in there if row["estimate"] is not None}
+def pair_statements(
+    there: Sequence[Statement], here: Sequence[Statement], changed: Collection[str] = ()
+) -> list[tuple[Statement, Statement]]:
+    """Pair the statements that both studies measured in the same way.
+
+    Args:
+        there: The other study's statements.
+        here: This one's.
+        changed: Keys of statements that have been judged otherwise since; one that asks something else has another key.
+    """
+    measured = {row["key"]: row for row in there if row["estimate"] is not None and row["key"] not in changed}
     return [(measured[row["key"]], row) for row in here if row["key"] in measured and row["estimate"] is not None]
 
 
-def lies_within(inner: Statement, outer: Statement) -> bool:
-    """Say whether one study's estimate lies in the other's interval."""
-    return bool(outer["low"] <= inner["estimate"] <= outer["high"])
+def agree(one: Statement, other: Statement) -> bool:
+    """Say whether the estimate of each study lies in the other's interval."""
+    pairs = ((one, other), (other, one))
+    return all(outer["low"] <= inner["estimate"] <= outer["high"] for inner, outer in pairs)
 
 
 def count_strayed_models(there: pd.DataFrame, here: pd.DataFrame) -> tuple[int, int]:
@@ -45,7 +54,11 @@ def count_strayed_models(there: pd.DataFrame, here: pd.DataFrame) -> tuple[int, 
 
 
 def render_comparison(
-    pairs: Sequence[tuple[Statement, Statement]], strayed: tuple[int, int], revision: str, names: tuple[str, str]
+    pairs: Sequence[tuple[Statement, Statement]],
+    left_out: int,
+    strayed: tuple[int, int],
+    revision: str,
+    names: tuple[str, str],
 ) -> str:
     """Write the page: what is compared, how many figures and verdicts changed, and every statement."""
     rows = [
@@ -53,18 +66,18 @@ def render_comparison(
             "statement": here["text"],
             f"{names[0]} ({revision})": f"**{there['verdict']}** {format_figure(there, there['unit'])}",
             names[1]: f"**{here['verdict']}** {format_figure(here, here['unit'])}",
-            "estimate within the other's interval": "yes" if lies_within(here, there) else "no",
+            "each estimate within the other's interval": "yes" if agree(here, there) else "no",
         }
         for there, here in pairs
     ]
-    outside = sum(not lies_within(here, there) for there, here in pairs)
+    outside = sum(not agree(here, there) for there, here in pairs)
     changed = sum(there["verdict"] != here["verdict"] for there, here in pairs)
     return (
         "# The same study run twice\n\n"
         f"Everything from nothing, the base too, once on {names[0]} and once on {names[1]}, with the same seeds. "
         "Processors round otherwise, and training carries that on, so the two differ as two draws of the training's "
-        f"noise do. How statements are judged may have changed since {revision} as well: the changelog tells. Made by "
-        "`python -m benchmarks.compare_studies`.\n\n"
+        f"noise do. {left_out} statements that were asked or judged otherwise at {revision}, or not measured in both, "
+        "are left out. Made by `python -m benchmarks.compare_studies`.\n\n"
         f"Of {len(pairs)} statements, {outside} have an estimate outside the interval that the other study gave, and "
         f"{changed} have another verdict. Of {strayed[1]} checkpoints and edits, {strayed[0]} have an OOD pass@1 "
         "outside the other's.\n\n"
@@ -74,15 +87,15 @@ def render_comparison(
 
 def main() -> None:
     """Compare and write the page."""
-    if len(sys.argv) != 4:
-        sys.exit("usage: python -m benchmarks.compare_studies <revision> <what that was> <what this is>")
-    revision, *names = sys.argv[1:]
+    if len(sys.argv) < 4:
+        sys.exit("usage: python -m benchmarks.compare_studies <revision> <what that was> <what this is> [<key> …]")
+    revision, that, this, *changed = sys.argv[1:]
     then = json.loads(_read_at(revision, CLAIMS))["statements"]
     now = json.loads((PROJECT / CLAIMS).read_text(encoding="utf-8"))["statements"]
     strayed = count_strayed_models(pd.read_csv(io.StringIO(_read_at(revision, POINTS))), pd.read_csv(PROJECT / POINTS))
-    TABLE.write_text(
-        render_comparison(pair_statements(then, now), strayed, revision, (names[0], names[1])), encoding="utf-8"
-    )
+    pairs = pair_statements(then, now, changed)
+    page = render_comparison(pairs, len(now) - len(pairs), strayed, revision, (that, this))
+    TABLE.write_text(page, encoding="utf-8")
     print(TABLE.relative_to(PROJECT))
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmarks.compare_studies import count_strayed_models, pair_statements, render_comparison
+from benchmarks.compare_studies import agree, count_strayed_models, pair_statements, render_comparison
 
 
 def make_statement(key, estimate, verdict="holds"):
@@ -14,14 +14,23 @@ def test_only_what_both_measured_is_compared():
     there = [make_statement("a", 0.1), make_statement("b", None), make_statement("old", 0.3)]
     here = [make_statement("a", 0.2), make_statement("b", 0.2), make_statement("new", 0.3)]
     assert [(left["estimate"], right["estimate"]) for left, right in pair_statements(there, here)] == [(0.1, 0.2)]
+    assert pair_statements(there, here, ["a"]) == []
+
+
+def test_each_estimate_must_lie_in_the_interval_of_the_other():
+    wide = make_statement("a", 0.1) | {"low": 0.0, "high": 0.2}
+    assert agree(wide, make_statement("a", 0.11))
+    assert not agree(wide, make_statement("a", 0.13))
+    assert not agree(make_statement("a", 0.13), wide)
 
 
 def test_strays_and_changed_verdicts_are_counted():
     there = [make_statement("a", 0.10), make_statement("b", 0.10), make_statement("c", 0.10)]
     here = [make_statement("a", 0.11), make_statement("b", 0.13), make_statement("c", 0.09, "undecided")]
-    page = render_comparison(pair_statements(there, here), (2, 60), "abc123", ("one machine", "another"))
+    page = render_comparison(pair_statements(there, here), 4, (2, 60), "abc123", ("one machine", "another"))
     assert "Of 3 statements, 1 have an estimate outside" in page
     assert "1 have another verdict" in page
+    assert "4 statements that were asked or judged otherwise at abc123" in page
     assert "Of 60 checkpoints and edits, 2 have" in page
     assert "| claim b | **holds** +10.0 (+8.0 to +12.0) | **holds** +13.0 (+11.0 to +15.0) | no |" in page
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from .small_study import CHILDREN, make_study, make_tables
 PROJECT = Path(__file__).parents[2]
 KILLED = """
 import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 from mlflow import MlflowClient
 from card24_pipeline.tracking.publishing import publish_study_record
@@ -89,6 +91,17 @@ class TestOnce:
         assert len(children) == len(runs) - 1 == CHILDREN
         assert {run.info.status for run in runs} == {"FINISHED"}
         assert {run.data.tags["card24.study"] for run in runs} == {study.digest}
+
+    def test_a_page_drawn_anew_takes_the_place_of_the_old(self, study, store):
+        publish_study_record(study, store)
+        page = study.files[0].with_name("report.html")
+        for text in ("<p>first</p>", "<p>second</p>"):
+            page.write_text(text, encoding="utf-8")
+            assert publish_study_record(replace(study, files=(*study.files, page)), store) == 0
+        (parent,) = get_parents(list_runs(store))
+        with open_store(store) as client:
+            copy = client.download_artifacts(parent.info.run_id, "reports/report.html")
+        assert Path(copy).read_text(encoding="utf-8") == "<p>second</p>"
 
     def test_store_has_what_the_study_says(self, study, store):
         publish_study_record(study, store)

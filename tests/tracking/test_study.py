@@ -70,9 +70,10 @@ class TestHeadline:
             ("{", "expected `statements`"),
             ("[]", "expected `statements`"),
             (json.dumps({"statements": [{"text": "x"}]}), "verdict"),
+            (json.dumps({"statements": [{"text": "", "verdict": "holds"}]}), "text: 1 statements have none"),
             (json.dumps({"statements": [{"text": "x", "verdict": "maybe"}]}), "expected one of holds, .*got maybe"),
         ],
-        ids=["no JSON", "no mapping", "no verdict", "unknown verdict"],
+        ids=["no JSON", "no mapping", "no verdict", "no text", "unknown verdict"],
     )
     def test_claims_of_another_shape_are_refused(self, tmp_path, content, message):
         (tmp_path / "claims.json").write_text(content)

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def digest_files(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the MD5 of every file, as DVC takes it; a file that is not there is said to be missing."""
+def digest_files(paths: Iterable[Path], root: Path) -> dict[str, str]:
+    """Return the MD5 of every file, as DVC takes it, by its path below a folder; one that is not there is "missing"."""
     return {
-        path.as_posix(): hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else "missing" for path in paths
+        path.relative_to(root).as_posix(): hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+        for path in paths
     }

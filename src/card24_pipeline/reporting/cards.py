@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.reporting.recovery_models import BASE, MAX_OOD
 from card24_pipeline.reporting.tables import to_markdown
 
+BASE, MAX_OOD = "base", "max_ood"
 SPLIT_PURPOSES = {
     "id_seen": "ID rule, multisets that SFT and RL are trained on",
     "id_heldout": "ID rule, multisets held out from SFT and RL",
@@ -62,8 +62,9 @@ def write_model_card(base_model: Mapping[str, Any], metrics: pd.DataFrame, seeds
         "Greedy pass@1 in percent, seeds pooled.",
         to_markdown(table),
         "## Limits",
-        "One base model. What holds for a model of a few million weights need not hold for a larger one. Between "
-        "processors training rounds otherwise, and figures move within and sometimes beyond their intervals.",
+        "One base model. What holds for a model of a few million weights need not hold for a larger one. Another "
+        "processor rounds otherwise and gives another base: these figures then leave their intervals, differences "
+        "between models hardly do.",
         "Licence: Apache-2.0.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -74,10 +75,12 @@ def _tell_elicitation(metrics: pd.DataFrame) -> str:
     passes = metrics.set_index("variant")["ood_pass_at_1"]
     if not {BASE, MAX_OOD} <= set(passes.index):
         return ""
-    return (
+    told = (
         f"The base itself solves {passes[BASE]:.1%} of the OOD hands in the format of the prompts, MaxOOD "
-        f"{passes[MAX_OOD]:.1%}: what SFT loses later is skill that its own first steps bring out."
+        f"{passes[MAX_OOD]:.1%}"
     )
+    brought_out = passes[MAX_OOD] > 2 * passes[BASE]
+    return f"{told}: what SFT loses later is skill that its own first steps bring out." if brought_out else f"{told}."
 
 
 def write_data_card(eval_hands: pd.DataFrame, multisets: pd.DataFrame, examples: Mapping[str, int]) -> str:

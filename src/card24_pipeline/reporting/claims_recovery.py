@@ -45,7 +45,7 @@ def gather_recovery_claims(
         )
         evidence.append(_measure_share(statement, ood, variant, builder, confidence))
     counting = runs[runs["role"] == END].groupby("arm")["counts"].all().to_dict()
-    counts = {name: bool(counting.get(arm, True)) for arm, name in RL_MODELS.items()}
+    counts = {name: bool(counting.get(arm, False)) for arm, name in RL_MODELS.items()}
     return evidence + [
         _measure_lead(ood, points, method, builder, counts=counts.get(method, True)) for method in CONTROLS
     ]

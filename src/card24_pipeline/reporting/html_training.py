@@ -39,7 +39,7 @@ def show_accuracy(curves: pd.DataFrame, gains: pd.DataFrame | None) -> PageFigur
         after["low"], after["high"] = (gains["before"] + gains[bound] for bound in ("low", "high"))
         # Not every seed starts from a step, so its point of all seeds is no point to compare with.
         start = gains.drop_duplicates(["split", "from_step"]).assign(series=START_TITLE)
-        start = start.assign(x=start["from_step"], y=start["before"], low=start["before"], high=start["before"])
+        start = start.assign(x=start["from_step"], y=start["before"], low=float("nan"), high=float("nan"))
         parts += [start, after]
     table = pd.concat(parts)
     table = table[table["split"].isin(SPLIT_TITLES)]

@@ -69,6 +69,8 @@ def pick_best(families: pd.DataFrame) -> dict[str, Any] | None:
 def pick_at_no_less_id(models: pd.DataFrame, needed: float) -> dict[str, Any] | None:
     """Return the model that is best on ``ood_select`` among those with enough ID, None without any.
 
+    Of equals it is the first.
+
     Args:
         models: Rows of the output of ``RecoveryBuilder.trace_points``.
         needed: The pass@1 on ``id_seen`` below which a model may lie by ``ID_TOLERANCE``, by its point estimate.

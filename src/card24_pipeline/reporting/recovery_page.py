@@ -79,13 +79,14 @@ def write_recovery_report(points: pd.DataFrame, chosen: pd.DataFrame, *, confide
 def _tell_uv_merge(chosen: pd.DataFrame) -> str:
     """Say which UV-merge stands for them all."""
     names = [name for name in chosen["uv_merge"].unique() if name]
+    merge = "A UV-merge puts the donor's top directions into the target and keeps the target's singular values. "
     if not names:
         return (
-            "No UV-merge with donor MaxOOD keeps ID within one point, so none can be compared with a control that does."
+            f"{merge}None with donor MaxOOD keeps ID within one point of End, so none can be compared with a control "
+            "that does. [The claims](claims.md) hold controls to the ID of the merge instead."
         )
     return (
-        "A UV-merge puts the donor's top directions into the target and keeps the target's singular values. "
-        f"`{names[0]}` "
+        f"{merge}`{names[0]}` "
         "is best on `ood_select` of those with donor MaxOOD that keep ID within one point; each control stands at its "
         "own knob so chosen."
     )

@@ -192,7 +192,9 @@ def estimate_quantile(draws: SeriesGroupBy[Any, Any], quantile: float) -> pd.Ser
     """Estimate a quantile of what a null draws for each matrix, from a handful of draws.
 
     A few draws have no upper quantile of their own: the greatest of four lies at about the 80 % quantile. So they are
-    taken as normal, each matrix about its own mean, and all with the spread that their draws have in common.
+    taken as normal, each matrix about its own mean, and all with the spread that their draws have in common: a root
+    mean square, which is no less than the mean spread, so that over matrices the quantile is rather too high than too
+    low.
 
     Args:
         draws: The draws, grouped by matrix.
@@ -201,7 +203,7 @@ def estimate_quantile(draws: SeriesGroupBy[Any, Any], quantile: float) -> pd.Ser
     Returns:
         The quantile of each group; NaN where no matrix has two draws.
     """
-    freedom = draws.count() - 1
+    freedom = (draws.count() - 1).clip(lower=0)
     if not freedom.sum():
         return draws.mean() * float("nan")
     spread = math.sqrt(float((draws.var() * freedom).sum() / freedom.sum()))

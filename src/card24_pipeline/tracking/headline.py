@@ -32,14 +32,16 @@ def read_statements(claims: Path) -> list[dict[str, Any]]:
     try:
         statements: list[dict[str, Any]] = json.loads(claims.read_text(encoding="utf-8"))["statements"]
         strange = sorted({str(statement["verdict"]) for statement in statements} - set(VERDICTS))
-        named = [statement for statement in statements if statement["text"]]
+        untold = [statement for statement in statements if not statement["text"]]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise PublishingError(
             f"{claims}: expected `statements`, each with `text` and `verdict`, but {type(error).__name__}: {error}"
         ) from error
     if strange:
         raise PublishingError(f"{claims}: verdict: expected one of {', '.join(VERDICTS)}, got {', '.join(strange)}")
-    return named
+    if untold:
+        raise PublishingError(f"{claims}: text: {len(untold)} statements have none")
+    return statements
 
 
 def count_verdicts(statements: list[dict[str, Any]]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from card24_pipeline.tracking.records import RunRecord, StudyRecord
+from card24_pipeline.tracking.records import PAGE_SUFFIX, RunRecord, StudyRecord
 from card24_pipeline.tracking.store import TrackingStore, open_store, prepare_experiment
 
 if TYPE_CHECKING:
@@ -66,10 +66,13 @@ class _Publication:
         # MLflow lists what came last first.
         for child in tqdm(missing[::-1], desc="publishing", unit="run", mininterval=1.0, disable=not missing):
             self._fill_run(self._open_run(child, parent), child)
-        if parent.info.status == FINISHED:
-            return len(missing)
+        finished = parent.info.status == FINISHED
         for file in study.files:
-            self._client.log_artifact(parent.info.run_id, str(file), _choose_folder(file))
+            # A page may have been drawn anew: it shows the study and is no part of it.
+            if not finished or file.suffix == PAGE_SUFFIX:
+                self._client.log_artifact(parent.info.run_id, str(file), _choose_folder(file))
+        if finished:
+            return len(missing)
         self._fill_run(parent, study.parent)
         return len(missing) + 1
 

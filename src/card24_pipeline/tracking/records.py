@@ -13,6 +13,9 @@ import pandas as pd
 EDITED_STEP = 0
 """Step of the metrics of a model that no training made."""
 
+PAGE_SUFFIX = ".html"
+"""Of a file that shows the study and is no part of it."""
+
 
 @dataclass(frozen=True)
 class Measurement:

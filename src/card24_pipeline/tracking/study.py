@@ -10,12 +10,11 @@ from card24_pipeline.checkpoints.manifest import digest_file
 from card24_pipeline.tracking.children import ChildBuilder, StudyTables
 from card24_pipeline.tracking.digests import digest_settings, digest_study, digest_table
 from card24_pipeline.tracking.headline import count_verdicts, describe_study, read_pooled, read_statements
-from card24_pipeline.tracking.records import RunRecord, StudyRecord, measure
+from card24_pipeline.tracking.records import PAGE_SUFFIX, RunRecord, StudyRecord, measure
 from card24_pipeline.tracking.settings import flatten_settings
 
 CLAIMS, POINTS = "claims.json", "recovery_points.csv"
 SETTINGS = "parameters"
-PAGE_SUFFIX = ".html"
 
 
 def digest_artifacts(tables: StudyTables, settings: Mapping[str, Any], files: Sequence[Path]) -> dict[str, str]:

@@ -225,7 +225,7 @@ class TestCards:
         card = write_model_card({"source": source, "mixture": {"examples": 1000}}, points, 3)
         assert "model organism" in card
         assert "| base | 10.0 | 20.0 | 30.0 |" in card
-        assert "The base itself solves 30.0% of the OOD hands in the format of the prompts, MaxOOD 40.0%" in card
+        assert "The base itself solves 30.0% of the OOD hands in the format of the prompts, MaxOOD 40.0%." in card
         assert "| uv |" not in card
         assert "model organism" not in write_model_card({"source": {"kind": "folder", "path": "mine"}}, points, 3)
 

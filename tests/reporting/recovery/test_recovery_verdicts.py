@@ -73,7 +73,7 @@ class TestLeads:
         assert "beats RL from End on OOD, both keeping the ID of End: **holds** (+20.0 (" in told
         assert "beats anchored RL from End on OOD, both keeping the ID of End: **undecided** (+10.0 (" in told
 
-    def test_undecided_without_equal_id(self, tell):
+    def test_undecided_where_a_control_does_not_keep_the_id_of_end(self, tell):
         told = tell()
         assert (
             "beats LiNeS on OOD, both keeping the ID of End: **undecided** (no knob of LiNeS keeps ID within one point)"
@@ -133,4 +133,4 @@ class TestPage:
 
     def test_no_uv_merge_keeps_id(self, study, write):
         del study.edits["uv_top donor=max_ood"]
-        assert "No UV-merge with donor MaxOOD keeps ID within one point" in write()
+        assert "None with donor MaxOOD keeps ID within one point of End" in write()

@@ -81,7 +81,7 @@ def render_study_page(
         hands=pack_hands(list_models(study), list_roles(study)) if study.sft_hands is not None else "",
         facts={
             "Rendered with": list_versions() | {"processor": read_processor(), "cores": str(os.cpu_count())},
-            "Digests of what it was made of (md5)": digest_files(inputs),
+            "Digests of what it was made of (md5)": digest_files(inputs, _find_root(claims)),
         },
         parameters={"seeds": seeds, **parameters},
         model_organism=parameters["base_model"]["source"]["kind"] == "from_scratch",
@@ -94,6 +94,11 @@ def _read_seeds(frames: SeedFrames, seeds: list[int]) -> pd.DataFrame | None:
         return frames.read(seeds)
     except DatasetError:
         return None
+
+
+def _find_root(claims: Path) -> Path:
+    """Return the project's folder, of which the page names no more than what lies below."""
+    return claims.parents[3]
 
 
 def _list_files(frames: SeedFrames, seeds: list[int]) -> list[Path]:
