@@ -15,7 +15,7 @@ SYMBOLS = ("circle", "diamond", "square", "x", "triangle-up", "triangle-down", "
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 PLOT_CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 PANEL_HEIGHT_PIXELS, ROW_HEIGHT_PIXELS = 300, 30
-AXIS_PIXELS, LEGEND_ROW_PIXELS = 65, 20
+TITLE_PIXELS, AXIS_PIXELS, LEGEND_ROW_PIXELS = 40, 65, 20
 LEGEND_ROW_CHARACTERS = 80
 PERCENT = ".0%"
 MANY_POINTS = 30
@@ -175,15 +175,16 @@ PATTERNS = dict(zip(COLOURS, ("", "/", "\\", "x", "-", "|", "+", "."), strict=Tr
 def _lay_out(drawn: Any, figure: PageFigure, rows: int) -> None:
     """Set sizes, axes and legend; colours of text and ground follow the page's."""
     height, legend = _measure_heights(figure, rows)
+    below = -AXIS_PIXELS / (height - AXIS_PIXELS - TITLE_PIXELS)  # in heights of the panels
     drawn.update_layout(
         height=height + legend,
-        margin={"l": 55, "r": 15, "t": 40, "b": AXIS_PIXELS + legend},
+        margin={"l": 55, "r": 15, "t": TITLE_PIXELS, "b": AXIS_PIXELS + legend},
         barmode="stack",
         template="plotly_white",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#777777"},
-        legend={"orientation": "h", "yanchor": "top", "y": -AXIS_PIXELS / (height - AXIS_PIXELS - 40), "x": 0},
+        legend={"orientation": "h", "yanchor": "top", "y": below, "x": 0},
     )
     faint = {"gridcolor": "rgba(128,128,128,.25)", "zerolinecolor": "rgba(128,128,128,.5)", "zerolinewidth": 1}
     drawn.update_xaxes(faint, type="log" if figure.log_x else None, tickformat=figure.x_format or None)
@@ -206,4 +207,4 @@ def _measure_heights(figure: PageFigure, rows: int) -> tuple[int, int]:
     if figure.sideways:
         panel = max(panel, ROW_HEIGHT_PIXELS * figure.table["x"].nunique())
     characters = sum(len(str(series)) + 6 for series in figure.table["series"].unique())
-    return panel * rows + AXIS_PIXELS + 40, LEGEND_ROW_PIXELS * -(-characters // LEGEND_ROW_CHARACTERS)
+    return panel * rows + AXIS_PIXELS + TITLE_PIXELS, LEGEND_ROW_PIXELS * -(-characters // LEGEND_ROW_CHARACTERS)

@@ -14,8 +14,9 @@ from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.files import write_atomically
 
 README = "README.md"
-OPENING = re.compile(r"<!-- (?:verdicts|minutes|megabytes) of \S+ -->")
-BLOCK = re.compile(r"<!-- (verdicts|minutes|megabytes) of (\S+) -->(.*?)<!-- end of \1 -->", re.DOTALL)
+KINDS = "verdicts|minutes|megabytes"
+OPENING = re.compile(rf"<!-- (?:{KINDS}) of \S+ -->")
+BLOCK = re.compile(rf"<!-- ({KINDS}) of (\S+) -->(.*?)<!-- end of \1 -->", re.DOTALL)
 
 
 def fill_readme(project: Path) -> bool:
