@@ -134,7 +134,7 @@ def _write_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "mark": mark,
         "kind": kind,
         "measured": _bind_units(format_measured(row)),
-        "basis": f"{row['clusters']} {NAMES[row['cluster']]}; seeds alone: {format_seeds(row)}"
+        "basis": f"{row['clusters']} {NAMES[row['cluster']]}; seeds alone: {_bind_units(format_seeds(row))}"
         if row["clusters"]
         else "",
         "published": [*published, *filter(None, [row["published_note"]])],

@@ -78,6 +78,9 @@ class TestPage:
         assert '<span class="chip holds">✓ holds</span>' in page
         assert "+26.0 (+22.0 to +30.0)" in page
         assert "637 multisets; seeds alone: +25.0, –, −1.0" in page
+        shares = make_claims()
+        shares["statements"][0]["unit"] = "share"
+        assert "seeds alone: 25\u00a0%, –, −1\u00a0%" in render(claims=shares)
         assert "Llama: RL − End +6.0 (+1.0 to +12.0)<br>70–80 %" in page
         assert page.index('id="verdicts"') < page.index('id="one"')
 
