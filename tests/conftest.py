@@ -1,7 +1,15 @@
 """What tests of several rooms share: a word tokenizer, tiny models in memory, tiny models in the hub's format, MLflow's
 tables."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
+
+# Tests are imported from their files, so what rooms share is too.
+_SPEC = spec_from_file_location("small_study", Path(__file__).with_name("small_study.py"))
+SMALL_STUDY = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(SMALL_STUDY)
 
 MAX_TOKENS = 48
 TEXTS = (
@@ -99,3 +107,15 @@ def empty_database(tmp_path_factory):
     with open_store(TrackingStore(f"{SQLITE}{path}", "none", "models")) as client:
         client.search_experiments()
     return path
+
+
+@pytest.fixture
+def study():
+    """A study in miniature whose every figure can be worked out by hand."""
+    return SMALL_STUDY.Study()
+
+
+@pytest.fixture(scope="session")
+def findings():
+    """Its findings, unchanged."""
+    return SMALL_STUDY.Study().find()

@@ -1,0 +1,1 @@
+"""What the study is called and how it is told."""
