@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from card24_pipeline.game.answers import MAX_ANSWER_CHARS, Answer, grade_answer, parse_answer
-from card24_pipeline.game.cards import OOD_RULE
+from card24_pipeline.game.cards import FaceRule
 from card24_pipeline.game.hands import deal_orders
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout, render_answer
 from card24_pipeline.game.solver import solve
@@ -18,6 +18,7 @@ from card24_pipeline.game.verifier import Outcome
 from .oracles import list_solvable
 
 HAND = (3, 3, 8, 8)
+OOD_RULE = FaceRule(11, 12, 13)
 FULL = '{"cards": ["3", "8", "3", "8"], "number": [3, 8, 3, 8], "formula": "8/(3-8/3)=24"}'
 PUBLISHED: dict[str, Any] = {"layout": PromptLayout.published, "style": AnswerStyle.formula}
 COMPACT: dict[str, Any] = {"layout": PromptLayout.compact, "style": AnswerStyle.formula}

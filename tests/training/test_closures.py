@@ -12,7 +12,7 @@ STAGES = {
 FOREIGN = ("edits", "findings", "page", "reporting", "study", "tools", "tracking", "weights", "spectral", "catalog")
 FOREIGN_MODULES = {"checkpoints.lora", "checkpoints.reader", "evaluation.scoring", "graph_view", "hooks"}
 GROUP = {"training.group_relative", "training.group_metrics", "training.grpo", "training.rloo"}
-PPO = {f"training.{name}" for name in ("ppo", "ppo_losses", "ppo_metrics", "ppo_state", "advantages", "policy")}
+PPO = {f"training.{name}" for name in ("ppo", "ppo_losses", "ppo_metrics", "ppo_state", "policy")}
 SUPERVISED = {"training.language_modelling"}
 
 

@@ -16,9 +16,8 @@ from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.verdicts import Outcome
 from card24_pipeline.training import group_relative, grpo, rloo
 from card24_pipeline.training.group_metrics import AnswerRecorder
-from card24_pipeline.training.learning_rate import learning_rate_share
 from card24_pipeline.training.rl_params import KlParams
-from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError
+from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError, RlSetup
 
 TRAINERS = {"grpo": grpo.train, "rloo": rloo.train}
 ALGORITHMS = tuple(TRAINERS)
@@ -47,17 +46,10 @@ def train(make_model, tokenizer, make_task, make_settings, no_kl, judge_by, tmp_
 
     def run(algorithm="grpo", *, name="run", model=None, task=None, kl=no_kl, anchor=None, seed=0, **changes):
         model = model or make_model()
-        done = TRAINERS[algorithm](
-            model,
-            tokenizer,
-            task or make_task(judge_by(reward_by_words)),
-            make_settings(**{"updates": 2, **changes}),
-            kl=kl,
-            anchor=anchor,
-            seed=seed,
-            progress=tmp_path / name,
-        )
-        return model, done
+        settings = make_settings(**{"updates": 2, **changes})
+        task = task or make_task(judge_by(reward_by_words))
+        setup = RlSetup(model, tokenizer, task, settings, kl, anchor, seed)
+        return model, TRAINERS[algorithm](setup, tmp_path / name)
 
     return run
 
@@ -140,7 +132,7 @@ class TestRun:
         changes = {"optimiser": {"learning_rate_shape": "linear", "warmup_updates": 2}, "group": {"epochs": 2}}
         _, run = train(updates=4, **changes)
         chosen = make_settings(**changes).optimiser
-        expected = [0.01 * learning_rate_share(number, chosen, updates=4) for number in (1, 2, 3, 4)]
+        expected = [0.01 * chosen.share(number, updates=4) for number in (1, 2, 3, 4)]
         assert [row["learning_rate"] for row in run.history] == pytest.approx(expected)
 
     def test_model_is_a_plain_one_again(self, train, make_model):

@@ -17,7 +17,7 @@ import torch
 from card24_pipeline.training import ppo
 from card24_pipeline.training.ppo import PpoTrainer
 from card24_pipeline.training.rl_params import KlParams
-from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError
+from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError, RlSetup
 from card24_pipeline.training.rollouts import play_episodes
 
 TRAJECTORY = Path(__file__).with_name("ppo_trajectory.json")
@@ -42,17 +42,8 @@ def train(make_model, tokenizer, counting, make_settings, no_kl, tmp_path):
 
     def run(task=None, *, model=None, name="run", seed=0, kl=no_kl, anchor=None, **changes):
         model = model or make_model()
-        done = ppo.train(
-            model,
-            tokenizer,
-            task or counting,
-            make_settings(**changes),
-            kl=kl,
-            anchor=anchor,
-            seed=seed,
-            progress=tmp_path / name,
-        )
-        return model, done
+        setup = RlSetup(model, tokenizer, task or counting, make_settings(**changes), kl, anchor, seed)
+        return model, ppo.train(setup, tmp_path / name)
 
     return run
 
@@ -61,7 +52,7 @@ def train(make_model, tokenizer, counting, make_settings, no_kl, tmp_path):
 def make_trainer(make_model, tokenizer, counting, make_settings, no_kl):
     def make(task=None, *, model=None, kl=no_kl, anchor=None, **changes):
         settings = make_settings(**changes)
-        return PpoTrainer(model or make_model(), tokenizer, task or counting, settings, kl=kl, anchor=anchor, seed=0)
+        return PpoTrainer(RlSetup(model or make_model(), tokenizer, task or counting, settings, kl, anchor, 0))
 
     return make
 

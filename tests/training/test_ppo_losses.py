@@ -16,7 +16,7 @@ from card24_pipeline.training.ppo_losses import (
     weigh_losses,
 )
 from card24_pipeline.training.rl_params import KlParams
-from card24_pipeline.training.rl_run import Hand
+from card24_pipeline.training.rl_run import Hand, RlSetup
 from card24_pipeline.training.rollout_batch import collate_episodes
 from card24_pipeline.training.rollouts import Episode
 
@@ -282,9 +282,8 @@ class TestGradients:
         def run(settings, kl, anchor, *, alike):
             played_hands = [replace(hand, prompt="cards 7 5 :") for hand in hands[:8]] if alike else hands[:8]
             task = make_task(solve_at({0: 1, 1: 2, 2: 9, 3: 3, 4: 9, 5: 1, 6: 9, 7: 9}), hands=played_hands)
-            trainer = PpoTrainer(
-                make_model(seed=4, scale=2.0).double(), tokenizer, task, settings, kl=kl, anchor=anchor, seed=0
-            )
+            model = make_model(seed=4, scale=2.0).double()
+            trainer = PpoTrainer(RlSetup(model, tokenizer, task, settings, kl, anchor, 0))
             torch.manual_seed(0)
             for parameter in trainer.policy.value_head.parameters():
                 torch.nn.init.normal_(parameter)

@@ -1,7 +1,5 @@
 """Scoring every checkpoint of a folder, and how far each has moved from the base."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Scoring many checkpoints by name: side by side, one to a process, where they compute on the CPU."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Hands: all of them, those with a solution, ways to deal one, and the published random hands."""
+"""Hands of cards: ways to deal one, and the published random hands."""
 
 import itertools
 import random
@@ -9,19 +9,6 @@ from card24_pipeline.game.errors import GameError
 from card24_pipeline.game.solver import is_solvable
 
 HAND_SIZE = 4
-
-
-def enumerate_multisets(low: int, high: int, size: int = HAND_SIZE) -> tuple[tuple[int, ...], ...]:
-    """Return every multiset of `size` numbers from low to high, sorted; 1,820 of four on 1..13.
-
-    Raises:
-        GameError: not 1 <= low <= high, or size below 1.
-    """
-    if not 1 <= low <= high:
-        raise GameError(f"the range is {low!r} to {high!r}; expected 1 <= low <= high")
-    if size < 1:
-        raise GameError(f"the size is {size!r}; expected at least 1")
-    return tuple(itertools.combinations_with_replacement(range(low, high + 1), size))
 
 
 def deal_orders(

@@ -1,7 +1,5 @@
 """Arms: mappings of named blocks, of which a run reads its own."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar

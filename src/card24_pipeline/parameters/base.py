@@ -1,7 +1,5 @@
 """The base of all parameter classes."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict
 
 

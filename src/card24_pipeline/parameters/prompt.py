@@ -1,7 +1,5 @@
 """How a hand is asked, as parameters; every pipeline that asks or grades reads them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

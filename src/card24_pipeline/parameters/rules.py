@@ -1,7 +1,5 @@
 """The rules of the game as parameters; every pipeline that deals or asks hands reads them."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

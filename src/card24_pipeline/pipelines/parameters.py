@@ -3,8 +3,6 @@
 The classes live beside the nodes that read them, so that a new knob of one node re-runs no other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Self
 

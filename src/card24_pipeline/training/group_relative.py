@@ -22,16 +22,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from card24_pipeline.training.group_metrics import AnswerRecorder, count_update_flops, tidy_history
-from card24_pipeline.training.learning_rate import learning_rate_share
 from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.progress import find_trainer_state, read_trainer_step
 from card24_pipeline.training.rl_params import KlParams, RlParams
-from card24_pipeline.training.rl_run import CardTask, RlError, RlRun, check_anchor
+from card24_pipeline.training.rl_run import RlError, RlRun, RlSetup
 from card24_pipeline.training.rollouts import check_hands
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+    from transformers import PreTrainedModel, TrainerCallback
     from trl import GRPOTrainer, RLOOTrainer
 
 logger = logging.getLogger(__name__)
@@ -52,19 +51,8 @@ class GroupAlgorithm:
     always_reads_old: bool = False
 
 
-def train_group_relative(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    task: CardTask,
-    settings: RlParams,
-    *,
-    kl: KlParams,
-    anchor: PreTrainedModel | None,
-    seed: int,
-    progress: Path,
-    algorithm: GroupAlgorithm,
-) -> RlRun:
-    """Train ``model`` in place, see :class:`Trainer` for arguments and errors; the state goes when training is done.
+def train_group_relative(setup: RlSetup, progress: Path, *, algorithm: GroupAlgorithm) -> RlRun:
+    """Train by one of the two, see ``Trainer``; the state goes when training is done.
 
     The weight of ``kl`` is in each algorithm's own units: GRPO adds the KL of a token, in nats, to the token's loss;
     RLOO takes the log-ratio of a whole answer off its reward. ``policy_loss`` is the loss that TRL logs, which has
@@ -74,12 +62,12 @@ def train_group_relative(
     """
     from tqdm import tqdm
 
-    check_anchor(kl, anchor)
+    model, settings, kl = setup.model, setup.settings, setup.kl
     epochs, state = settings.group.epochs, progress / "state"
     recorder = AnswerRecorder(
-        task,
-        check_hands(model, tokenizer, task, settings.rollouts),
-        end=tokenizer.eos_token_id,
+        setup.task,
+        check_hands(model, setup.tokenizer, setup.task, settings.rollouts),
+        end=setup.tokenizer.eos_token_id,
         count_flops=lambda lengths: count_update_flops(
             model,
             lengths,
@@ -95,9 +83,9 @@ def train_group_relative(
         recorder.load(state, updates=resumed_at)
     bar = tqdm(total=settings.updates, initial=resumed_at, desc=algorithm.name, unit="update", mininterval=2.0)
     with _own_chance(), bar:
-        trainer = _build_trainer(model, tokenizer, task, settings, recorder, algorithm, seed=seed, state=state)
-        if anchor is not None and kl.coefficient:
-            _set_reference(trainer, anchor, kl, temperature=settings.rollouts.temperature)
+        trainer = _build_trainer(setup, recorder, algorithm, state=state)
+        if setup.anchor is not None and kl.coefficient:
+            _set_reference(trainer, setup.anchor, kl, temperature=settings.rollouts.temperature)
         trainer.add_callback(_watch(recorder, bar, folder=state, epochs=epochs))
         started = time.perf_counter()
         _train(trainer, recorder, state=state, resume_from=resume_from)
@@ -109,15 +97,7 @@ def train_group_relative(
 
 
 def _build_trainer(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    task: CardTask,
-    settings: RlParams,
-    recorder: AnswerRecorder,
-    algorithm: GroupAlgorithm,
-    *,
-    seed: int,
-    state: Path,
+    setup: RlSetup, recorder: AnswerRecorder, algorithm: GroupAlgorithm, *, state: Path
 ) -> GRPOTrainer | RLOOTrainer:
     """Hand the hands to TRL's trainer in their final order, with everything it need not do switched off."""
     import torch
@@ -125,19 +105,20 @@ def _build_trainer(
     from datasets import Dataset
     from transformers import PrinterCallback
 
+    settings, hands = setup.settings, setup.task.hands
     per_update = settings.rollouts.hands_per_update // settings.group.answers_per_hand
-    order = order_examples([1] * len(task.hands), steps=settings.updates, batch_size=per_update, seed=seed)
-    hands = Dataset.from_list([{"prompt": hand.prompt, "hand": index} for index, hand in enumerate(task.hands)])
+    order = order_examples([1] * len(hands), steps=settings.updates, batch_size=per_update, seed=setup.seed)
+    rows = Dataset.from_list([{"prompt": hand.prompt, "hand": index} for index, hand in enumerate(hands)])
     chosen, epochs = settings.optimiser, settings.group.epochs
     optimiser = torch.optim.AdamW(
-        model.parameters(),
+        setup.model.parameters(),
         lr=chosen.learning_rate,
         betas=(0.9, chosen.adam_beta2),
         weight_decay=chosen.weight_decay,
         fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_share(step // epochs + 1, chosen, updates=settings.updates)
+        optimiser, lambda step: chosen.share(step // epochs + 1, updates=settings.updates)
     )
     base: Any = getattr(trl, f"{algorithm.name}Trainer")
 
@@ -154,15 +135,15 @@ def _build_trainer(
             """Write none: a training state has no reader."""
 
     trainer = CardTrainer(
-        model=model,
+        model=setup.model,
         reward_funcs=recorder.grade,
         args=getattr(trl, f"{algorithm.name}Config")(
-            **_configure(settings, seed=seed, state=state),
+            **_configure(settings, seed=setup.seed, state=state),
             **algorithm.config,
-            use_cpu=model.device.type == "cpu",
+            use_cpu=setup.model.device.type == "cpu",
         ),
-        train_dataset=hands.select(order),
-        processing_class=tokenizer,
+        train_dataset=rows.select(order),
+        processing_class=setup.tokenizer,
         optimizers=(optimiser, schedule),
     )
     trainer.remove_callback(PrinterCallback)

@@ -1,7 +1,5 @@
 """GRPO (arXiv 2402.03300), by TRL's ``GRPOTrainer``."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from card24_pipeline.training.group_relative import GroupAlgorithm, train_group_relative

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HISTORY_COLUMNS = (
-    "step",
-    "loss",
-    "learning_rate",
-    "gradient_norm",
-    "token_accuracy",
-    "entropy_nats",
-    "trained_tokens",
-    "training_flops",
-)
+_LOGGED = {
+    "step": "step",
+    "loss": "loss",
+    "learning_rate": "learning_rate",
+    "gradient_norm": "grad_norm",
+    "token_accuracy": "mean_token_accuracy",
+    "entropy_nats": "entropy",
+}
+_COSTS = ("trained_tokens", "training_flops")
+HISTORY_COLUMNS = (*_LOGGED, *_COSTS)
 
 
 class ScheduleParams(Params):
@@ -218,16 +218,8 @@ def _count_costs(model: PreTrainedModel, lengths: Sequence[int], *, batch_size: 
 def _tidy_history(log_history: list[dict[str, Any]], costs: list[tuple[int, int]]) -> list[dict[str, float]]:
     """Keep what a training curve needs of the trainer's log, without any wall-clock figure."""
     return [
-        {
-            "step": int(entry["step"]),
-            "loss": float(entry["loss"]),
-            "learning_rate": float(entry["learning_rate"]),
-            "gradient_norm": float(entry["grad_norm"]),
-            "token_accuracy": float(entry["mean_token_accuracy"]),
-            "entropy_nats": float(entry["entropy"]),
-            "trained_tokens": costs[int(entry["step"]) - 1][0],
-            "training_flops": costs[int(entry["step"]) - 1][1],
-        }
+        {column: entry[key] for column, key in _LOGGED.items()}
+        | dict(zip(_COSTS, costs[entry["step"] - 1], strict=True))
         for entry in log_history
         if "loss" in entry
     ]

@@ -1,7 +1,5 @@
 """Private folders from which a killed run resumes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,6 @@
 """How a reinforcement-learning run is set: rollouts, rewards, optimisation, and the anchor of its KL penalty."""
 
-from __future__ import annotations
-
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -61,6 +60,18 @@ class OptimiserParams(Params):
     adam_beta2: float = Field(gt=0, lt=1)
     weight_decay: NonNegativeFloat
     max_gradient_norm: PositiveFloat
+
+    def share(self, number: int, *, updates: int) -> float:
+        """Return the share of the peak learning rate at update ``number``, counted from 1 to ``updates``.
+
+        It rises linearly over the warm-up and then stays, or falls to zero just after the last update, along a line
+        or half a cosine.
+        """
+        if number <= self.warmup_updates:
+            return number / self.warmup_updates
+        done = (number - self.warmup_updates - 1) / max(1, updates - self.warmup_updates)
+        shapes = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}
+        return shapes[self.learning_rate_shape]
 
 
 class PpoParams(Params):

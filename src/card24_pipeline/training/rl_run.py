@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
@@ -92,49 +92,42 @@ class RlRun:
     timings: dict[str, float]
 
 
-class Trainer(Protocol):
-    """The ``train`` of an algorithm's module."""
+@dataclass(frozen=True)
+class RlSetup:
+    """Everything that decides a run.
 
-    def __call__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        task: CardTask,
-        settings: RlParams,
-        *,
-        kl: KlParams,
-        anchor: PreTrainedModel | None,
-        seed: int,
-        progress: Path,
-    ) -> RlRun:
-        """Train ``model`` in place, on its device, on the hands of ``task``.
-
-        Training state goes to ``progress/state`` every ``resume_every_updates``; when the folder holds one, training
-        continues from it and ends with the same bytes as an unbroken run.
-
-        Args:
-            model: The policy, float32 and in evaluation mode (no dropout: ratios would not start at 1); all
-                parameters are trained.
-            tokenizer: Its tokenizer.
-            task: Hands, their judge and rewards.
-            settings: Rollouts, optimisation and the algorithm's own settings, see ``RlParams.check_algorithm``.
-            kl: Weight of the KL penalty toward ``anchor``.
-            anchor: A model of the same vocabulary and on the same device that is not trained, or None.
-            seed: Order of the hands, what is sampled, and the order of minibatches.
-            progress: Private folder of this run.
-
-        Raises:
-            ValueError: If there are no hands, a hand does not fit into the model's context, or ``kl`` wants an anchor
-                that was not given.
-            RlError: If a reward, loss, logit or gradient is not finite; the error names update and last good state.
-        """
-
-
-def check_anchor(kl: KlParams, anchor: PreTrainedModel | None) -> None:
-    """Check that the anchor that a KL penalty wants is there.
+    Attributes:
+        model: The policy, float32 and in evaluation mode (no dropout: ratios would not start at 1); all parameters are
+            trained, in place and on its device.
+        tokenizer: Its tokenizer.
+        task: Hands, their judge and rewards.
+        settings: Rollouts, optimisation and the algorithm's own settings, see ``RlParams.check_algorithm``.
+        kl: Weight of the KL penalty toward ``anchor``.
+        anchor: A model of the same vocabulary and on the same device that is not trained, or None.
+        seed: Order of the hands, what is sampled, and the order of minibatches.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If ``kl`` wants an anchor that was not given.
     """
-    if kl.anchor != "none" and anchor is None:
-        raise ValueError(f"a KL penalty toward '{kl.anchor}' needs that model")
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    task: CardTask
+    settings: RlParams
+    kl: KlParams
+    anchor: PreTrainedModel | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Check that the anchor is there."""
+        if self.kl.anchor != "none" and self.anchor is None:
+            raise ValueError(f"a KL penalty toward '{self.kl.anchor}' needs that model")
+
+
+Trainer = Callable[[RlSetup, Path], RlRun]
+"""The ``train`` of an algorithm's module: trains in a private folder.
+
+Training state goes to its sub-folder ``state`` every ``resume_every_updates``; when there is one, training continues
+from it and ends with the same bytes as an unbroken run. Raises ValueError if there are no hands or one does not fit
+into the model's context, and RlError if a reward, loss, logit or gradient is not finite.
+"""

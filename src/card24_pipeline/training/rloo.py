@@ -1,7 +1,5 @@
 """RLOO (arXiv 2402.14740), by TRL's ``RLOOTrainer``."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from card24_pipeline.training.group_relative import GroupAlgorithm, train_group_relative

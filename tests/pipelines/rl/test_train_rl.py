@@ -38,29 +38,18 @@ class Trainer:
         self.dies_at = None
 
     def __call__(self, name):
-        def train(model, tokenizer, task, settings, *, kl, anchor, seed, progress):
+        def train(setup, progress):
             import torch
 
             number = len(self.runs) + 1
             found = sorted(path.name for path in progress.iterdir())
-            self.runs.append(
-                SimpleNamespace(
-                    name=name,
-                    weight=read_weight(model),
-                    anchor=anchor,
-                    task=task,
-                    settings=settings,
-                    seed=seed,
-                    kl=kl,
-                    found=found,
-                )
-            )
+            self.runs.append(SimpleNamespace(**vars(setup), name=name, weight=read_weight(setup.model), found=found))
             (progress / "state").write_text(str(number))
             if number == self.dies_at:
                 raise RlError("update 3: killed")
             with torch.no_grad():
-                model.get_input_embeddings().weight[0, 0] += 1
-            rows = [{"update": update, "reward": 0.1 * seed, "value_loss": math.nan} for update in (1, 2)]
+                setup.model.get_input_embeddings().weight[0, 0] += 1
+            rows = [{"update": update, "reward": 0.1 * setup.seed, "value_loss": math.nan} for update in (1, 2)]
             return RlRun(history=rows, timings={"wall_seconds": float(number)})
 
         return train

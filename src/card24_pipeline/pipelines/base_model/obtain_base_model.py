@@ -1,7 +1,5 @@
 """Obtain the base model: train it from scratch, or take it from a folder."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 import time

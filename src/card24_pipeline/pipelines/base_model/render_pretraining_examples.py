@@ -1,7 +1,5 @@
 """Render what the from-scratch base is trained on."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 

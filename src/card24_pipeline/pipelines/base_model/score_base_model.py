@@ -1,7 +1,5 @@
 """Score the base model, as step 0 of every fine-tuning run."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

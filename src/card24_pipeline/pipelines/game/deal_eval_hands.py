@@ -1,7 +1,5 @@
 """Deal the hands that every checkpoint is scored on."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

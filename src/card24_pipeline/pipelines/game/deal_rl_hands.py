@@ -1,7 +1,5 @@
 """Deal the hands that reinforcement learning plays."""
 
-from __future__ import annotations
-
 import random
 
 import pandas as pd

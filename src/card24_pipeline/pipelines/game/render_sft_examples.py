@@ -1,7 +1,5 @@
 """Render the hands that supervised fine-tuning learns from."""
 
-from __future__ import annotations
-
 import random
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Share the solvable value multisets out between the splits."""
 
-from __future__ import annotations
-
 import itertools
 import random
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Score every checkpoint of an arm of reinforcement learning."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

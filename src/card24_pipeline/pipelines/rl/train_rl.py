@@ -1,7 +1,5 @@
 """Reinforcement learning from selected fine-tuning checkpoints."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re
@@ -22,7 +20,7 @@ from card24_pipeline.parameters.base import Params
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.training.progress import open_progress
 from card24_pipeline.training.rl_params import Algorithm, KlParams, RlParams
-from card24_pipeline.training.rl_run import CardTask, Hand, Trainer
+from card24_pipeline.training.rl_run import CardTask, Hand, RlSetup, Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +192,7 @@ def _run(
     name = f"from_{start.name}"
     private = work / "runs" / name
     private.mkdir(parents=True, exist_ok=True)
-    run = train(model, tokenizer, task, settings, kl=arm.kl, anchor=anchor, seed=seed, progress=private)
+    run = train(RlSetup(model, tokenizer, task, settings, arm.kl, anchor, seed), private)
     (work / f"{name}.json").write_text(json.dumps({"history": run.history, "timings": run.timings}))
     save_checkpoint(model, tokenizer, work / "checkpoints" / name)
     shutil.rmtree(private)

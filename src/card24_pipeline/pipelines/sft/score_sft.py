@@ -1,7 +1,5 @@
 """Score every checkpoint of a fine-tuning run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

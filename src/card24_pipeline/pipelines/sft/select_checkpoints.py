@@ -1,7 +1,5 @@
 """Choose the checkpoints that later stages start from."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Fine-tune the base on hands of the ID rule."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
