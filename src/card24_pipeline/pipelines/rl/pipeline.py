@@ -5,6 +5,8 @@ from kedro.pipeline import Node, Pipeline
 from card24_pipeline.pipelines.rl.score_rl import score_rl
 from card24_pipeline.pipelines.rl.train_rl import train_rl
 
+SCORED_ON = ["base_model", "eval_hands", "sft_examples", "params:game.prompt", "params:scoring", "params:device"]
+
 
 def create_pipeline() -> Pipeline:
     """Wire the reinforcement-learning pipeline."""
@@ -31,15 +33,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 score_rl,
-                inputs=[
-                    "rl_checkpoints",
-                    "base_model",
-                    "eval_hands",
-                    "sft_examples",
-                    "params:game.prompt",
-                    "params:scoring",
-                    "params:device",
-                ],
+                inputs=["rl_checkpoints", *SCORED_ON],
                 outputs=["rl_scores@one", "rl_hand_scores@one", "rl_scoring_timings"],
                 name="score_rl",
                 namespace="rl",

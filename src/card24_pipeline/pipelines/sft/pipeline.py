@@ -6,6 +6,9 @@ from card24_pipeline.pipelines.sft.score_sft import score_sft
 from card24_pipeline.pipelines.sft.select_checkpoints import select_checkpoints
 from card24_pipeline.pipelines.sft.train_sft import train_sft
 
+ARM = ["params:sft_arms", "params:sft_arm"]
+SCORED_ON = ["base_model", "eval_hands", "sft_examples", "params:game.prompt", "params:scoring", "params:device"]
+
 
 def create_pipeline() -> Pipeline:
     """Wire the fine-tuning pipeline."""
@@ -13,30 +16,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 train_sft,
-                inputs=[
-                    "base_model",
-                    "sft_examples",
-                    "params:sft_arms",
-                    "params:sft_arm",
-                    "params:seed",
-                    "params:device",
-                    "sft_progress",
-                ],
+                inputs=["base_model", "sft_examples", *ARM, "params:seed", "params:device", "sft_progress"],
                 outputs=["sft_checkpoints", "sft_history@one", "sft_timings"],
                 name="train_sft",
                 namespace="sft",
             ),
             Node(
                 score_sft,
-                inputs=[
-                    "sft_checkpoints",
-                    "base_model",
-                    "eval_hands",
-                    "sft_examples",
-                    "params:game.prompt",
-                    "params:scoring",
-                    "params:device",
-                ],
+                inputs=["sft_checkpoints", *SCORED_ON],
                 outputs=["sft_scores@one", "sft_hand_scores@one", "sft_scoring_timings"],
                 name="score_sft",
                 namespace="sft",
