@@ -1,30 +1,21 @@
 """How a reinforcement-learning run is set: rollouts, rewards, optimisation, and the anchor of its KL penalty."""
 
-from __future__ import annotations
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from typing import Annotated, Literal, Self
-
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from card24_pipeline.game.rewards import RewardTable
+from card24_pipeline.parameters.base import Params
+
+Algorithm = Literal["ppo", "grpo", "rloo"]
+"""Each is a module of this package whose ``train`` is a :class:`Trainer`."""
 
 Discount = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class RolloutSettings(_Settings):
+class RolloutParams(Params):
     """How answers are sampled. ``max_turns_per_update`` cuts episodes that go on when so many tries are spent."""
 
     hands_per_update: PositiveInt
@@ -36,11 +27,7 @@ class RolloutSettings(_Settings):
 
     @model_validator(mode="after")
     def check_budget(self) -> Self:
-        """Check that every hand of an update can be tried once.
-
-        Raises:
-            ValueError: If it cannot.
-        """
+        """Check that every hand of an update can be tried once."""
         if self.max_turns_per_update is not None and self.max_turns_per_update < self.hands_per_update:
             raise ValueError(
                 f"max_turns_per_update {self.max_turns_per_update} is below hands_per_update {self.hands_per_update}: "
@@ -49,7 +36,7 @@ class RolloutSettings(_Settings):
         return self
 
 
-class RewardSettings(_Settings):
+class RewardParams(Params):
     """The reward of each outcome of a try."""
 
     correct: float
@@ -64,7 +51,7 @@ class RewardSettings(_Settings):
         return RewardTable(**self.model_dump())
 
 
-class OptimiserSettings(_Settings):
+class OptimiserParams(Params):
     """AdamW and its learning rate, which is a function of the update."""
 
     learning_rate: PositiveFloat
@@ -74,8 +61,20 @@ class OptimiserSettings(_Settings):
     weight_decay: NonNegativeFloat
     max_gradient_norm: PositiveFloat
 
+    def share(self, number: int, *, updates: int) -> float:
+        """Return the share of the peak learning rate at update ``number``, counted from 1 to ``updates``.
 
-class PpoSettings(_Settings):
+        It rises linearly over the warm-up and then stays, or falls to zero just after the last update, along a line
+        or half a cosine.
+        """
+        if number <= self.warmup_updates:
+            return number / self.warmup_updates
+        done = (number - self.warmup_updates - 1) / max(1, updates - self.warmup_updates)
+        shapes = {"constant": 1.0, "linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done))}
+        return shapes[self.learning_rate_shape]
+
+
+class PpoParams(Params):
     """Proximal policy optimisation (arXiv 1707.06347) with two-level generalised advantage estimation.
 
     The value head starts at zero and has a learning rate of its own: at the policy's it would hardly move in a run.
@@ -97,11 +96,7 @@ class PpoSettings(_Settings):
 
     @model_validator(mode="after")
     def check_sizes(self) -> Self:
-        """Check that micro-batches fill a minibatch.
-
-        Raises:
-            ValueError: If they do not.
-        """
+        """Check that micro-batches fill a minibatch."""
         if self.minibatch_size % self.micro_batch_size:
             raise ValueError(
                 f"minibatch_size {self.minibatch_size} is no multiple of micro_batch_size {self.micro_batch_size}"
@@ -109,7 +104,7 @@ class PpoSettings(_Settings):
         return self
 
 
-class GroupSettings(_Settings):
+class GroupParams(Params):
     """What GRPO and RLOO need beside the rest: answers to one hand are judged against each other."""
 
     answers_per_hand: int = Field(ge=2)
@@ -118,44 +113,58 @@ class GroupSettings(_Settings):
     micro_batch_size: PositiveInt
 
 
-class RlSettings(_Settings):
-    """One reinforcement-learning run."""
+class RlParams(Params):
+    """One reinforcement-learning run, whichever algorithm it is."""
 
-    algorithm: Literal["ppo", "grpo", "rloo"]
     updates: PositiveInt
     resume_every_updates: PositiveInt
-    rollouts: RolloutSettings
-    rewards: RewardSettings
-    optimiser: OptimiserSettings
-    ppo: PpoSettings
-    group: GroupSettings
+    rollouts: RolloutParams
+    rewards: RewardParams
+    optimiser: OptimiserParams
+    ppo: PpoParams
+    group: GroupParams
 
-    @model_validator(mode="after")
-    def check_settings_that_belong_together(self) -> Self:
+    def lay_over(self, changes: Mapping[str, Any]) -> Self:
+        """Return these settings with others laid over them, key by key.
+
+        Raises:
+            ValueError: If a key is unknown or a value wrong.
+        """
+        return type(self).model_validate(_merge(self.model_dump(), changes))
+
+    def check_algorithm(self, algorithm: Algorithm) -> None:
         """Check what only one algorithm can do, and the sizes of its batches.
 
         Raises:
             ValueError: If GRPO or RLOO is to play several tries, or batches do not divide.
         """
-        hands = self.rollouts.hands_per_update
-        if self.algorithm == "ppo":
-            if hands % self.ppo.minibatch_size:
-                raise ValueError(f"hands_per_update {hands} is no multiple of minibatch_size {self.ppo.minibatch_size}")
-            return self
+        if algorithm == "ppo":
+            self._check_hands("ppo.minibatch_size", self.ppo.minibatch_size)
+            return
         if self.rollouts.max_tries > 1:
             raise ValueError(
-                f"max_tries {self.rollouts.max_tries} with {self.algorithm}: TRL's trainer compares whole answers to "
+                f"max_tries {self.rollouts.max_tries} with {algorithm}: TRL's trainer compares whole answers to "
                 "one prompt and has no value of the state after a failed try; use max_tries 1 or ppo"
             )
         if self.rollouts.max_turns_per_update is not None:
-            raise ValueError(f"max_turns_per_update has no meaning with {self.algorithm}: every hand is one turn")
-        for name in ("answers_per_hand", "micro_batch_size"):
-            if hands % getattr(self.group, name):
-                raise ValueError(f"hands_per_update {hands} is no multiple of group.{name} {getattr(self.group, name)}")
-        return self
+            raise ValueError(f"max_turns_per_update has no meaning with {algorithm}: every hand is one turn")
+        self._check_hands("group.answers_per_hand", self.group.answers_per_hand)
+        self._check_hands("group.micro_batch_size", self.group.micro_batch_size)
+
+    def _check_hands(self, name: str, size: int) -> None:
+        if self.rollouts.hands_per_update % size:
+            raise ValueError(f"hands_per_update {self.rollouts.hands_per_update} is no multiple of {name} {size}")
 
 
-class KlSettings(_Settings):
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+class KlParams(Params):
     """The model from which a KL penalty keeps the policy, and the penalty's weight."""
 
     anchor: Literal["none", "start", "max_ood", "base"]
@@ -163,11 +172,7 @@ class KlSettings(_Settings):
 
     @model_validator(mode="after")
     def check_anchor(self) -> Self:
-        """Check that the weight and the anchor agree.
-
-        Raises:
-            ValueError: If there is a weight without an anchor or an anchor without a weight.
-        """
+        """Check that the weight and the anchor agree."""
         if (self.anchor == "none") != (self.coefficient == 0):
             raise ValueError(f"anchor '{self.anchor}' with coefficient {self.coefficient}: give both, or 'none' and 0")
         return self
