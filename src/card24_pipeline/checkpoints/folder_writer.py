@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from card24_pipeline.checkpoints.manifest import MANIFEST, CheckpointError
 from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, INDEX, WEIGHTS, Checkpoint
-from card24_pipeline.checkpoints.staging import StagedFolder
+from card24_pipeline.checkpoints.publishing import StagedFolder
 
 if TYPE_CHECKING:
     import torch

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.checkpoints.manifest import CheckpointError
-from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, Checkpoint, open_checkpoint, read_header, read_json
-from card24_pipeline.checkpoints.staging import StagedFolder
+from card24_pipeline.checkpoints.publishing import StagedFolder
+from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, Checkpoint, read_header, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -98,11 +98,12 @@ class AdapterWriter(StagedFolder):
 class LoraCheckpoint(Checkpoint):
     """A LoRA adapter on its base, read as one checkpoint: W + scaling · B A."""
 
-    def __init__(self, base: Checkpoint, adapter: Path, factors: Mapping[str, float]) -> None:
+    def __init__(self, base: Checkpoint, adapter: Path, scalings: Mapping[str, float]) -> None:
         """Take the base, the adapter's folder and the scaling of each adapted weight."""
         super().__init__(base.folder, base._files, base._infos)
         self.adapter = adapter
-        self._scalings = dict(factors)
+        self._base = base
+        self._scalings = dict(scalings)
 
     def read(self, name: str) -> torch.Tensor:
         """Read a tensor with the adapter's update in it, in the base's dtype.
@@ -110,7 +111,7 @@ class LoraCheckpoint(Checkpoint):
         Raises:
             CheckpointError: See :meth:`Checkpoint.read`.
         """
-        weight = super().read(name)
+        weight = self._base.read(name)
         if name not in self._scalings:
             return weight
         import torch
@@ -124,13 +125,30 @@ class LoraCheckpoint(Checkpoint):
             raise CheckpointError(f"{self.adapter / ADAPTER_WEIGHTS}: the update of {name} holds NaN or infinity")
         return changed.to(weight.dtype)
 
+    def close(self) -> None:
+        """Close the base."""
+        self._base.close()
 
-def open_adapter(folder: Path, base: Path | str | None) -> LoraCheckpoint:
-    """Open an adapter folder on its base; see :func:`open_checkpoint`.
+
+def find_base(folder: Path, base: Path | str | None = None) -> Path:
+    """Return the folder of an adapter's base: the one given, or else the one that its configuration names.
 
     Raises:
-        CheckpointError: If the base is not found, or the adapter is of a kind whose update is not B A alone, or does
-            not fit the base.
+        CheckpointError: If there is no such folder.
+    """
+    source = Path(base or str(read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")))
+    if not source.is_dir():
+        raise CheckpointError(
+            f"{folder}: its base model {source} is no folder here; merge the adapter or name the base"
+        )
+    return source
+
+
+def open_adapter(folder: Path, base: Checkpoint) -> LoraCheckpoint:
+    """Open an adapter folder on its base.
+
+    Raises:
+        CheckpointError: If the adapter is of a kind whose update is not B A alone, or does not fit the base.
     """
     config = read_json(folder / ADAPTER_CONFIG)
     unsupported = {"use_dora": False, "fan_in_fan_out": False, "modules_to_save": None, "bias": "none"}
@@ -139,13 +157,7 @@ def open_adapter(folder: Path, base: Path | str | None) -> LoraCheckpoint:
     for key, plain in unsupported.items():
         if config.get(key, plain) not in (plain, None, []):
             raise CheckpointError(f"{folder / ADAPTER_CONFIG}: {key} {config[key]!r} is not supported, merge it first")
-    source = Path(base or str(config.get("base_model_name_or_path")))
-    if not source.is_dir():
-        raise CheckpointError(
-            f"{folder}: its base model {source} is no folder here; merge the adapter or name the base"
-        )
-    under = open_checkpoint(source)
-    return LoraCheckpoint(under, folder, _read_scalings(folder, config, under))
+    return LoraCheckpoint(base, folder, _read_scalings(folder, config, base))
 
 
 def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) -> dict[str, float]:

@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import math
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from card24_pipeline.weights.editing import Workbench
-from card24_pipeline.weights.edits import Edit
-from card24_pipeline.weights.spectra import Change, MatrixHistory, SpectraSettings, measure_change
+from card24_pipeline.edits.applying import Workbench
+from card24_pipeline.edits.edit import Edit
+from card24_pipeline.spectral.movement import OBSERVED, MatrixHistory, measure_change
 
 if TYPE_CHECKING:
     import torch
 
-    from card24_pipeline.spectral.decomposition import Factors
-
 USUAL_FRACTION = 0.2  # of the directions, where the edit itself does not name some of them
 
 
-class _BenchHistory(MatrixHistory):
-    """Donor and target of a workbench as a history, so that neither is decomposed twice."""
-
-    def __init__(self, bench: Workbench, donor: str) -> None:
-        super().__init__(bench.name, bench.place, {})
-        self._bench = bench
-        self._donor = donor
-
-    def weight(self, checkpoint: str) -> torch.Tensor:
-        bench = self._bench
-        return (bench.donor_weight(self._donor) if checkpoint == "donor" else bench.weight).float()
-
-    def factors(self, checkpoint: str) -> Factors:
-        bench = self._bench
-        return bench.donor_factors(self._donor) if checkpoint == "donor" else bench.target_factors
-
-
-def describe_movement(
-    bench: Workbench, donor: str, edited: torch.Tensor, edit: Edit, null_draws: int
-) -> dict[str, Any]:
+def describe_movement(bench: Workbench, edited: torch.Tensor, edit: Edit, null_draws: int) -> dict[str, Any]:
     """Describe one edited matrix.
 
     Returns:
@@ -47,10 +27,16 @@ def describe_movement(
     """
     fraction = edit.knob if edit.knob is not None and 0 < edit.knob < 1 else USUAL_FRACTION
     fraction = max(fraction, 1 / min(bench.weight.shape))
-    settings = SpectraSettings((fraction,), null_draws, edit.seed)
-    rows, _ = measure_change(_BenchHistory(bench, donor), Change("", 0, "donor", "target"), settings)
+    history = MatrixHistory(
+        bench.name,
+        {"donor": bench.donor_weight(edit.donor), "target": bench.weight},
+        {"donor": bench.donor_factors(edit.donor), "target": bench.target_factors},
+    )
+    rows, _ = measure_change(
+        history, "donor", "target", fractions=(fraction,), null_draws=null_draws, seed=edit.seed
+    )
     weight = bench.weight.float()
-    whole = next(row for row in rows if row["model"] == "observed" and row["band"] == "all")
+    whole = next(row for row in rows if row["model"] == OBSERVED and row["band"] == "all")
     found: dict[str, Any] = {
         "tensor": bench.name,
         "relative_sigma_shift": whole["relative_sigma_shift"],
@@ -60,6 +46,5 @@ def describe_movement(
     for side in ("left", "right"):
         key = f"{side}_angle_degrees"
         for model in dict.fromkeys(row["model"] for row in rows):
-            angles = [row[key] for row in rows if row["model"] == model and row["band"] == "top"]
-            found[f"{model}_{key}"] = sum(angles) / len(angles)
+            found[f"{model}_{key}"] = mean(row[key] for row in rows if row["model"] == model and row["band"] == "top")
     return {key: value if isinstance(value, str) or math.isfinite(value) else None for key, value in found.items()}

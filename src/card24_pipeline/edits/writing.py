@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from card24_pipeline.checkpoints.folder_writer import FolderWriter
 from card24_pipeline.checkpoints.reader import Checkpoint
-from card24_pipeline.weights.editing import edit_tensors
-from card24_pipeline.weights.edits import Edit
+from card24_pipeline.edits.applying import edit_tensors
+from card24_pipeline.edits.edit import Edit
 
 
 def write_edited(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from card24_pipeline.checkpoints.hub import resolve_checkpoint
-from card24_pipeline.checkpoints.reader import open_checkpoint
+from card24_pipeline.checkpoints.opening import open_checkpoint
+from card24_pipeline.edits.edit import Edit
+from card24_pipeline.edits.writing import write_edited
 from card24_pipeline.evaluation.generation import generate_answers
 from card24_pipeline.models.loading import load_checkpoint
-from card24_pipeline.weights.edits import Edit
-from card24_pipeline.weights.recover import DONOR, check_disk, count_bytes
-from card24_pipeline.weights.writing import write_edited
+from card24_pipeline.tools.recover import DONOR, check_disk, count_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -111,25 +111,18 @@ def choose_knob(
     Returns:
         The edit with the knob that scored best, the smallest of equals, and all scores by name.
     """
-    giver, taker = (resolve_checkpoint(one) for one in (donor, target))
+    pair = {"donor": resolve_checkpoint(donor), "target": resolve_checkpoint(target)}
     edits = [replace(edit, knob=knob) for knob in sorted(set(knobs))]
-    scores = {
-        "donor": score_questions(giver, questions, settings, label="donor"),
-        "target": score_questions(taker, questions, settings, label="target"),
-    }
+    scores = {name: score_questions(folder, questions, settings, label=name) for name, folder in pair.items()}
     with TemporaryDirectory(prefix=".probe-", dir=scratch) as temporary:
         folders = {Path(temporary) / f"variant_{number}": one for number, one in enumerate(edits)}
         with ExitStack() as stack:
-            opened = [stack.enter_context(open_checkpoint(folder)) for folder in (giver, taker)]
-            check_disk(Path(temporary), len(edits) * sum(count_bytes(opened[1], name) for name in opened[1].names))
-            write_edited({DONOR: opened[0]}, opened[1], folders)
+            opened = {name: stack.enter_context(open_checkpoint(folder)) for name, folder in pair.items()}
+            check_disk(Path(temporary), len(edits) * count_bytes(opened["target"]))
+            write_edited({DONOR: opened["donor"]}, opened["target"], folders)
         found = {one: score_questions(folder, questions, settings, label=one.name) for folder, one in folders.items()}
-    best = max(edits, key=lambda one: (found[one], -one.amount))
+    best = max(edits, key=found.__getitem__)  # the first of equals, and knobs ascend
     scores |= {one.name: score for one, score in found.items()}
-    _log_scores(scores)
-    return best, scores
-
-
-def _log_scores(scores: Mapping[str, float]) -> None:
     for name, score in scores.items():
         logger.info("Probe: %5.1f %%  %s", 100 * score, name)
+    return best, scores

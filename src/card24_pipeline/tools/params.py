@@ -1,38 +1,31 @@
-"""What the tools for anyone's checkpoints share: their parameters, and errors shown in a line."""
+"""Settings of the tools for anyone's checkpoints; see conf/base/parameters_checkpoint_tools.yml."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import click
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
-from card24_pipeline.checkpoints.selection import Part
-from card24_pipeline.weights.edits import KNOBS, Edit, Method
+from card24_pipeline.edits.edit import Edit
+from card24_pipeline.edits.registry import list_names, load_method
+from card24_pipeline.parameters.base import Params
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class CheckpointToolParams(BaseModel):
-    """Settings of ``checkpoint_recovery`` and ``checkpoint_spectra``; see conf/base/parameters_checkpoint_tools.yml."""
+class CheckpointToolParams(Params):
+    """Settings of ``checkpoint_recovery`` and ``checkpoint_spectra``.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The knob may also be given by the name that the method calls it: ``method=uv_top,top_fraction=0.2``.
+    """
 
     donor: str | None
     target: str | None
-    method: Method
-    top_fraction: Share
-    tail_fraction: Share
-    random_fraction: Share
-    quarter: Annotated[int, Field(ge=1, le=4)]
-    donor_share: Share
-    shallow_share: Share
-    delta_fraction: Share
+    method: str
+    knob: float | None
     sigma: Literal["target", "donor"]
-    matrices: list[Part] = Field(min_length=1)
+    matrices: list[Literal["attention", "mlp"]] = Field(min_length=1)
     embeddings: bool
     draw_seed: NonNegativeInt
     output: Literal["checkpoint", "adapter"]
@@ -45,6 +38,22 @@ class CheckpointToolParams(BaseModel):
     probe_batch_size: PositiveInt
     spectra_fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field(min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def take_knob_by_its_name(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take ``top_fraction`` and the like for ``knob``."""
+        method = values.get("method")
+        knob = load_method(method).knob if method in list_names() else None
+        if knob is None or knob.name not in values:
+            return values
+        return {name: value for name, value in values.items() if name != knob.name} | {"knob": values[knob.name]}
+
+    @field_validator("method")
+    @classmethod
+    def check_method(cls, value: str) -> str:
+        """Refuse a method that does not exist."""
+        return load_method(value).name
+
     @field_validator("matrices", mode="before")
     @classmethod
     def wrap_single(cls, value: Any) -> Any:
@@ -54,17 +63,20 @@ class CheckpointToolParams(BaseModel):
     @classmethod
     def pick(cls, parameters: dict[str, Any]) -> CheckpointToolParams:
         """Take the tools' settings out of all parameters of a run."""
-        return cls(**{name: parameters[name] for name in cls.model_fields})
+        knob = load_method(parameters["method"]).knob
+        names = {*cls.model_fields, *([knob.name] if knob else [])}
+        return cls(**{name: value for name, value in parameters.items() if name in names})
 
     def make_edit(self) -> Edit:
-        """Return the edit that the settings describe.
+        """Return the edit that the settings describe, at the method's usual knob where none is given.
 
         Raises:
             ValueError: If they do not go together.
         """
+        knob = load_method(self.method).knob
         return Edit(
             method=self.method,
-            knob=getattr(self, KNOBS[self.method]) if self.method in KNOBS else None,
+            knob=knob.default if knob and self.knob is None else self.knob,
             sigma=self.sigma,
             matrices=tuple(self.matrices),
             embeddings=self.embeddings,
@@ -90,12 +102,3 @@ class CheckpointToolParams(BaseModel):
                 f"{missing}: name a checkpoint folder or hub:organisation/name (--params=donor=…,target=…)"
             )
         return self.donor, self.target
-
-
-@contextmanager
-def shown_in_a_line() -> Iterator[None]:
-    """Turn errors about the user's folders and settings into what the command line shows without a traceback."""
-    try:
-        yield
-    except ValueError as error:  # of which CheckpointError is one
-        raise click.ClickException(str(error)) from error

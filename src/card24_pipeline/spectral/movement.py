@@ -6,80 +6,47 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
-from card24_pipeline.checkpoints.selection import Place
+import torch
+from torch import Generator, Tensor
+from torch.linalg import matrix_norm
 
-if TYPE_CHECKING:
-    import torch
-
-    from card24_pipeline.spectral.decomposition import Factors
+from card24_pipeline.spectral.decomposition import Factors, count_directions, decompose
+from card24_pipeline.spectral.null_models import draw_gaussian_delta, draw_spectrum_matched_delta
+from card24_pipeline.spectral.subspaces import (
+    Band,
+    measure_alignment,
+    measure_energy_inside,
+    measure_relative_shift,
+    measure_spectral_gaps,
+    principal_angles,
+    slice_band,
+)
 
 OBSERVED, GAUSSIAN, SPECTRUM_MATCHED = MODELS = ("observed", "gaussian", "spectrum_matched")
-
-
-@dataclass(frozen=True)
-class Change:
-    """A pair of checkpoints to compare.
-
-    Attributes:
-        pair: What kind of pair it is, such as ``base_to_sft``.
-        step: SFT step that tells the pairs of a kind apart.
-        before: Name of the checkpoint before.
-        after: Name of the checkpoint after.
-        by_index: Whether every index is to be tabled too.
-    """
-
-    pair: str
-    step: int
-    before: str
-    after: str
-    by_index: bool = False
-
-
-@dataclass(frozen=True)
-class SpectraSettings:
-    """What is measured.
-
-    Attributes:
-        fractions: Sizes of the bands, as fractions of the number of singular values.
-        null_draws: Draws of each null model.
-        seed: Seed of the draws.
-    """
-
-    fractions: tuple[float, ...]
-    null_draws: int
-    seed: int
+Row = dict[str, Any]
 
 
 class MatrixHistory:
     """One matrix in several checkpoints; each is decomposed once, when first asked for."""
 
-    def __init__(self, name: str, place: Place, weights: Mapping[str, torch.Tensor]) -> None:
-        """Take the matrix's name and place, and its weights by checkpoint (m × n, any float dtype)."""
+    def __init__(self, name: str, weights: Mapping[str, Tensor], factors: Mapping[str, Factors] | None = None) -> None:
+        """Take the matrix's name, its weights by checkpoint (m × n, any float dtype), and factors that are known."""
         self.name = name
-        self.place = place
         self._weights = weights
-        self._factors: dict[str, Factors] = {}
+        self._factors = dict(factors or {})
 
-    def weight(self, checkpoint: str) -> torch.Tensor:
+    def weight(self, checkpoint: str) -> Tensor:
         """Return the matrix of a checkpoint in float32."""
         return self._weights[checkpoint].float()
 
     def factors(self, checkpoint: str) -> Factors:
         """Return the factors of a checkpoint's matrix."""
-        from card24_pipeline.spectral.decomposition import decompose
-
         if checkpoint not in self._factors:
             self._factors[checkpoint] = decompose(self.weight(checkpoint))
         return self._factors[checkpoint]
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Columns that tell which matrix this is."""
-        kind = self.name.removesuffix(".weight").rsplit(".", 1)[-1]
-        return {"tensor": self.name, "part": self.place.part.value, "kind": kind, "layer": self.place.layer}
 
 
 @dataclass(frozen=True)
@@ -88,17 +55,15 @@ class Movement:
 
     before: Factors
     after: Factors
-    delta: torch.Tensor
+    delta: Tensor
 
     @cached_property
-    def signed_shift(self) -> torch.Tensor:
+    def signed_shift(self) -> Tensor:
         """(σ' − σ) / σ for each index; NaN where σ is 0 to rounding."""
-        from card24_pipeline.spectral.subspaces import measure_relative_shift
-
         return measure_relative_shift(self.before.values, self.after.values)
 
 
-def measure_bands(movement: Movement, fractions: Iterable[float]) -> Iterator[dict[str, Any]]:
+def measure_bands(movement: Movement, fractions: Iterable[float]) -> Iterator[Row]:
     """Measure the movement by index band: the whole, then top, bulk and tail for each fraction.
 
     Returns:
@@ -106,9 +71,6 @@ def measure_bands(movement: Movement, fractions: Iterable[float]) -> Iterator[di
         ``signed_sigma_shift``; mean and largest principal angle between the band's subspaces before and after, left
         and right, in degrees; ``energy_inside``, the share of ‖ΔW‖² inside the band's subspaces before.
     """
-    from card24_pipeline.spectral.decomposition import count_directions
-    from card24_pipeline.spectral.subspaces import Band, slice_band
-
     shape = tuple(movement.delta.shape)
     yield _measure_band(movement, slice(None), band="all", fraction=1.0)
     for fraction in fractions:
@@ -118,9 +80,7 @@ def measure_bands(movement: Movement, fractions: Iterable[float]) -> Iterator[di
             yield _measure_band(movement, chosen, band=band.value, fraction=fraction)
 
 
-def _measure_band(movement: Movement, chosen: slice, *, band: str, fraction: float) -> dict[str, Any]:
-    from card24_pipeline.spectral.subspaces import measure_energy_inside, principal_angles
-
+def _measure_band(movement: Movement, chosen: slice, *, band: str, fraction: float) -> Row:
     before, after = movement.before, movement.after
     angles: dict[str, float] = {}
     for side, old, new in (("left", before.left, after.left), ("right", before.right.T, after.right.T)):
@@ -139,7 +99,7 @@ def _measure_band(movement: Movement, chosen: slice, *, band: str, fraction: flo
     }
 
 
-def measure_indices(movement: Movement) -> dict[str, torch.Tensor]:
+def measure_indices(movement: Movement) -> dict[str, Tensor]:
     """Measure the movement of every index.
 
     Returns:
@@ -147,10 +107,6 @@ def measure_indices(movement: Movement) -> dict[str, torch.Tensor]:
         the i-th vectors before and after; ``relative_gap``, the distance of σᵢ to its nearest neighbour before, over
         the spectral norm of ΔW.
     """
-    from torch.linalg import matrix_norm
-
-    from card24_pipeline.spectral.subspaces import measure_alignment, measure_spectral_gaps
-
     left, right = measure_alignment(movement.before, movement.after)
     return {
         "relative_sigma_shift": movement.signed_shift.abs(),
@@ -161,65 +117,69 @@ def measure_indices(movement: Movement) -> dict[str, torch.Tensor]:
 
 
 def measure_change(
-    history: MatrixHistory, change: Change, settings: SpectraSettings
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    history: MatrixHistory,
+    before: str,
+    after: str,
+    *,
+    fractions: Sequence[float],
+    null_draws: int,
+    seed: int,
+    by_index: bool = False,
+) -> tuple[list[Row], list[Row]]:
     """Measure one matrix between two checkpoints, and as each null model would have moved it.
 
+    Args:
+        history: The matrix.
+        before: Name of the checkpoint before; with the other's and the matrix's it also seeds the draws.
+        after: Name of the checkpoint after.
+        fractions: Sizes of the bands, as fractions of the number of singular values.
+        null_draws: Draws of each null model.
+        seed: Seed of the draws.
+        by_index: Whether every index is to be tabled too.
+
     Returns:
-        Rows by band and, where the change asks for them, by index (nulls averaged over their draws).
+        Rows by band and, where asked for, by index (nulls averaged over their draws).
     """
-    weight = history.weight(change.before)
-    delta = history.weight(change.after) - weight
-    before = history.factors(change.before)
-    identity = {"pair": change.pair, "step": change.step, **history.identity}
-    facts = {"rows": weight.shape[0], "columns": weight.shape[1], "depth": history.place.depth}
+    weight = history.weight(before)
+    delta = history.weight(after) - weight
+    facts = {"rows": weight.shape[0], "columns": weight.shape[1]}
     norm_ratio = float(delta.norm() / weight.norm())
-    bands: list[dict[str, Any]] = []
-    indices: list[dict[str, Any]] = []
-    for model, movements in (
-        (OBSERVED, [Movement(before, history.factors(change.after), delta)]),
-        *((null, _draw_null(null, history, change, settings, weight, delta)) for null in (GAUSSIAN, SPECTRUM_MATCHED)),
-    ):
+    movements: dict[str, Iterable[Movement]] = {
+        OBSERVED: [Movement(history.factors(before), history.factors(after), delta)]
+    }
+    for model in (GAUSSIAN, SPECTRUM_MATCHED):
+        text = f"{history.name} {before} {after} {model}"
+        generator = Generator().manual_seed((seed << 32) + crc32(text.encode()))
+        movements[model] = _draw_null(model, weight, history.factors(before), delta, null_draws, generator)
+    bands: list[Row] = []
+    indices: list[Row] = []
+    for model, moved in movements.items():
         by_draw = []
-        for draw, movement in enumerate(movements):
-            moved = float((movement.delta != 0).double().mean()) if model == OBSERVED else math.nan
-            about = {**identity, **facts, "model": model, "draw": draw, "norm_ratio": norm_ratio}
-            bands += [about | {"changed_share": moved} | row for row in measure_bands(movement, settings.fractions)]
-            by_draw += [measure_indices(movement)] if change.by_index else []
+        for draw, movement in enumerate(moved):
+            changed = float((movement.delta != 0).double().mean()) if model == OBSERVED else math.nan
+            about = {**facts, "model": model, "draw": draw, "norm_ratio": norm_ratio, "changed_share": changed}
+            bands += [about | row for row in measure_bands(movement, fractions)]
+            by_draw += [measure_indices(movement)] if by_index else []
         if by_draw:
-            indices += [identity | {"model": model} | row for row in _list_indices(_average_draws(by_draw))]
+            indices += [{"model": model} | row for row in _list_indices(_average_draws(by_draw))]
     return bands, indices
 
 
 def _draw_null(
-    model: str,
-    history: MatrixHistory,
-    change: Change,
-    settings: SpectraSettings,
-    weight: torch.Tensor,
-    delta: torch.Tensor,
+    model: str, weight: Tensor, before: Factors, delta: Tensor, draws: int, generator: Generator
 ) -> Iterator[Movement]:
     """Yield the movements of a null model, one draw after another."""
-    import torch
-
-    from card24_pipeline.spectral.decomposition import decompose
-    from card24_pipeline.spectral.null_models import draw_gaussian_delta, draw_spectrum_matched_delta
-
-    text = f"{history.name} {change.before} {change.after} {model}"
-    generator = torch.Generator().manual_seed((settings.seed << 32) + crc32(text.encode()))
-    values = decompose(delta).values if model == SPECTRUM_MATCHED and settings.null_draws else None
-    for _ in range(settings.null_draws):
+    values = decompose(delta).values if model == SPECTRUM_MATCHED and draws else None
+    for _ in range(draws):
         if values is None:
             drawn = draw_gaussian_delta(delta, generator)
         else:
             drawn = draw_spectrum_matched_delta(values, tuple(delta.shape), generator)
-        yield Movement(history.factors(change.before), decompose(weight + drawn), drawn)
+        yield Movement(before, decompose(weight + drawn), drawn)
 
 
-def _average_draws(draws: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+def _average_draws(draws: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Average each measure over draws; cosines by way of their angles, whose mean is what is read off them."""
-    import torch
-
     means = {}
     for name in draws[0]:
         stacked = torch.stack([draw[name] for draw in draws])
@@ -227,7 +187,7 @@ def _average_draws(draws: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, tor
     return means
 
 
-def _list_indices(columns: Mapping[str, torch.Tensor]) -> Iterator[dict[str, Any]]:
+def _list_indices(columns: Mapping[str, Tensor]) -> Iterator[Row]:
     plain = {name: values.tolist() for name, values in columns.items()}
     count = len(next(iter(plain.values())))
     for index in range(count):
@@ -237,7 +197,7 @@ def _list_indices(columns: Mapping[str, torch.Tensor]) -> Iterator[dict[str, Any
 
 def measure_return(
     history: MatrixHistory, *, start: str, after: str, references: Sequence[str], fraction: float
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Measure whether a change turned one matrix toward references that lie elsewhere.
 
     Args:
@@ -252,9 +212,6 @@ def measure_return(
         ``distance_squared`` ‖R − start‖², ``norm_squared`` ‖after − start‖², and the mean principal angles of the top
         subspaces to those of R, in degrees, before and after the change.
     """
-    from card24_pipeline.spectral.decomposition import count_directions
-    from card24_pipeline.spectral.subspaces import principal_angles
-
     origin = history.weight(start).double()
     moved = history.weight(after).double() - origin
     count = count_directions(fraction, tuple(origin.shape))
@@ -272,7 +229,6 @@ def measure_return(
             angles[f"right_angle_{moment}_degrees"] = float(right.rad2deg().mean())
         yield {
             "reference": reference,
-            **history.identity,
             "projection": float((moved * away).sum()),
             "distance_squared": float(away.square().sum()),
             "norm_squared": float(moved.square().sum()),

@@ -20,13 +20,15 @@ from card24_pipeline.checkpoints.folder_writer import FolderWriter
 from card24_pipeline.checkpoints.hub import resolve_checkpoint
 from card24_pipeline.checkpoints.lora import AdapterWriter, LowRankUpdate
 from card24_pipeline.checkpoints.manifest import CheckpointError
-from card24_pipeline.checkpoints.reader import Checkpoint, check_same_model, open_checkpoint
-from card24_pipeline.checkpoints.selection import is_matrix
-from card24_pipeline.checkpoints.staging import check_vacant
-from card24_pipeline.weights.costs import count_edit_flops
-from card24_pipeline.weights.editing import Workbench, apply_edit, describe_tensors, list_touched
-from card24_pipeline.weights.edits import MATRIX_PARTS, Edit, Method
-from card24_pipeline.weights.movement import describe_movement
+from card24_pipeline.checkpoints.opening import open_checkpoint
+from card24_pipeline.checkpoints.publishing import check_vacant
+from card24_pipeline.checkpoints.reader import Checkpoint, check_same_model
+from card24_pipeline.checkpoints.selection import describe_tensors, is_layer_matrix
+from card24_pipeline.edits.applying import Workbench, apply_edit, equals_donor, list_touched, make_change
+from card24_pipeline.edits.costs import count_edit_flops
+from card24_pipeline.edits.edit import Edit
+from card24_pipeline.edits.registry import list_methods
+from card24_pipeline.tools.movement import describe_movement
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +38,6 @@ logger = logging.getLogger(__name__)
 Form = Literal["checkpoint", "adapter"]
 DONOR = "donor"
 REPORT = "recovery_report.json"
-# All singular values at once are an update of full rank, larger than the matrix.
-LOW_RANK_METHODS = (Method.uv_top, Method.uv_tail)
 NEAR_FULL_SIZE = 0.5  # of the matrix's own entries: from here on an adapter saves little
 SHARD_BYTES = 256 * 2**20
 
@@ -61,7 +61,7 @@ def recover_checkpoint(
         output: New folder.
         edit: What to do; its donor must be called ``donor``.
         form: ``checkpoint`` for a whole folder that ``from_pretrained`` opens, ``adapter`` for the exact low-rank
-            update as a LoRA adapter of the target (``uv_top`` and ``uv_tail`` only).
+            update as a LoRA adapter of the target (low-rank methods only).
         null_draws: Draws of each null model that the measured angles are held against; 0 for none.
 
     Returns:
@@ -76,48 +76,48 @@ def recover_checkpoint(
     folder = Path(output).expanduser()
     check_vacant(folder)
     with ExitStack() as stack:
-        giver, taker = (stack.enter_context(open_checkpoint(resolve_checkpoint(one))) for one in (donor, target))
-        check_same_model(giver, taker)
-        places, shapes = describe_tensors(taker)
-        touched = dict.fromkeys(list_touched(edit, taker, places, shapes))
-        if form == "adapter":
-            size = _check_adapter(edit, {name: shapes[name] for name in touched})
-        else:
-            size = sum(count_bytes(taker, name) for name in taker.names)
+        pair = [stack.enter_context(open_checkpoint(resolve_checkpoint(one))) for one in (donor, target)]
+        check_same_model(*pair)
+        places, shapes = describe_tensors(pair[1])
+        touched = list_touched(edit, pair[1], places, shapes)
+        adapts = form == "adapter"
+        size = _check_adapter(edit, {name: shapes[name] for name in touched}) if adapts else count_bytes(pair[1])
         check_disk(folder, size)
-        writer = (
-            AdapterWriter(folder, target=taker)
-            if form == "adapter"
-            else FolderWriter(folder, like=taker, max_shard_bytes=SHARD_BYTES)
-        )
         report: dict[str, Any] = {
             "donor": str(donor),
             "target": str(target),
             "edit": edit.name,
             "form": form,
             "tensors_touched": len(touched),
-            "tensors": len(taker.names),
+            "tensors": len(shapes),
             "edit_flops": count_edit_flops(edit, places, shapes),
         }
+        writer = (
+            AdapterWriter(folder, target=pair[1])
+            if adapts
+            else FolderWriter(folder, like=pair[1], max_shard_bytes=SHARD_BYTES)
+        )
         with writer:
             matrices = []
-            names = touched if form == "adapter" else list(places)
-            for name in tqdm(names, desc="Recovering", unit="tensor", mininterval=1.0):
-                bench = Workbench(name, places[name], {DONOR: giver}, taker)
+            for name in tqdm(touched if adapts else shapes, desc="Recovering", unit="tensor", mininterval=1.0):
+                bench = Workbench(name, places[name], {DONOR: pair[0]}, pair[1])
                 edited = _write_tensor(writer, edit, bench)
-                if name in touched and places[name].part in MATRIX_PARTS and is_matrix(shapes[name]):
-                    matrices.append(describe_movement(bench, DONOR, edited, edit, null_draws))
+                if edit.touches(places[name], shapes[name]) and is_layer_matrix(places[name], shapes[name]):
+                    matrices.append(describe_movement(bench, edited, edit, null_draws))
             report |= {"medians": _take_medians(matrices), "matrices": matrices}
             report["seconds"] = time.perf_counter() - started
             (writer.staged / REPORT).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
     return report
 
 
-def count_bytes(checkpoint: Checkpoint, name: str) -> int:
-    """Return the size of a tensor in bytes, from its header."""
-    info = checkpoint.describe(name)
-    width = re.search(r"\d+", info.dtype)
-    return prod(info.shape) * (int(width.group()) // 8 if width else 1)
+def count_bytes(checkpoint: Checkpoint) -> int:
+    """Return the size of a checkpoint's tensors in bytes, from their headers."""
+    infos = [checkpoint.describe(name) for name in checkpoint.names]
+    widths = [re.search(r"\d+", info.dtype) for info in infos]
+    return sum(
+        prod(info.shape) * (int(width.group()) // 8 if width else 1)
+        for info, width in zip(infos, widths, strict=True)
+    )
 
 
 def check_disk(folder: Path, size: int) -> None:
@@ -135,18 +135,11 @@ def check_disk(folder: Path, size: int) -> None:
 
 def _check_adapter(edit: Edit, shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Return the adapter's size in bytes, after checking that one can be made and is worth it."""
-    from card24_pipeline.spectral.decomposition import count_directions
-
-    if edit.method not in LOW_RANK_METHODS or edit.embeddings:
-        methods = ", ".join(LOW_RANK_METHODS)
+    if not edit.definition.low_rank or edit.embeddings:
+        methods = ", ".join(method.name for method in list_methods() if method.low_rank)
         raise ValueError(f"{edit.name} is no low-rank update: an adapter takes {methods}, without embeddings")
-    size = 0
-    largest = (0.0, "")
-    for name, shape in shapes.items():
-        entries = 2 * count_directions(edit.amount, shape) * sum(shape)
-        size += 4 * entries
-        largest = max(largest, (entries / prod(shape), name))
-    share, name = largest
+    entries = {name: edit.definition.count_outer_products(edit.knob, one) * sum(one) for name, one in shapes.items()}
+    share, name = max((entries[name] / prod(shape), name) for name, shape in shapes.items())
     if share > 1:
         raise ValueError(
             f"{edit.name}: the adapter of {name} would have {share:.2f} times the matrix's own entries; "
@@ -154,7 +147,7 @@ def _check_adapter(edit: Edit, shapes: Mapping[str, tuple[int, ...]]) -> int:
         )
     if share > NEAR_FULL_SIZE:
         logger.warning("The adapter of %s has %.0f %% of the matrix's own entries", name, 100 * share)
-    return size
+    return 4 * sum(entries.values())
 
 
 def _write_tensor(writer: AdapterWriter | FolderWriter, edit: Edit, bench: Workbench) -> torch.Tensor:
@@ -163,14 +156,11 @@ def _write_tensor(writer: AdapterWriter | FolderWriter, edit: Edit, bench: Workb
         edited = apply_edit(edit, bench)
         writer.add(bench.name, edited)
         return edited
-    from card24_pipeline.spectral.merges import split_directions
-
-    fractions = {"top" if edit.method is Method.uv_top else "tail": edit.amount}
-    update = LowRankUpdate(
-        *split_directions(bench.donor_factors(DONOR), bench.target_factors, sigma=edit.sigma, **fractions)
-    )
-    writer.add(bench.name, update)
-    return bench.weight.float() + update.left @ update.right
+    if equals_donor(edit, bench):
+        return bench.weight
+    left, right = make_change(edit, bench)
+    writer.add(bench.name, LowRankUpdate(left, right))
+    return bench.weight.float() + left @ right
 
 
 def _take_medians(matrices: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -11,28 +11,30 @@ from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.checkpoints.reader import Checkpoint, open_checkpoint
+from card24_pipeline.checkpoints.reader import Checkpoint, open_folder
+from card24_pipeline.checkpoints.selection import describe_tensors
+from card24_pipeline.edits.applying import list_touched
+from card24_pipeline.edits.costs import count_edit_flops
+from card24_pipeline.edits.edit import Edit
+from card24_pipeline.edits.writing import write_edited
 from card24_pipeline.evaluation.settings import ScoringSettings
 from card24_pipeline.evaluation.variant_scoring import score_variants
 from card24_pipeline.parameters.prompt import PromptParams
-from card24_pipeline.pipelines.recovery.params import RecoveryParams
-from card24_pipeline.weights.costs import count_edit_flops
-from card24_pipeline.weights.editing import describe_tensors, list_touched
-from card24_pipeline.weights.edits import Edit
-from card24_pipeline.weights.writing import write_edited
+from card24_pipeline.pipelines.recovery.params import EditArmsParams
 
 # The published study's samples of hands: the other splits hold every hand that they drew from.
-LEFT_OUT_SPLITS = ("published_id", "published_ood")
+LEFT_OUT = "published_"
 
 
-def score_recoveries(
+def score_edits(
     base_model: Path,
     sft_checkpoints: Path,
     selected_checkpoints: pd.DataFrame,
     eval_hands: pd.DataFrame,
     prompt: PromptParams,
     scoring: ScoringSettings,
-    params: RecoveryParams,
+    edit_arms: EditArmsParams,
+    edit_arm: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Build every variant of End and score it on the hands of all splits but the published draws.
 
@@ -45,14 +47,14 @@ def score_recoveries(
     started = time.perf_counter()
     steps = selected_checkpoints.set_index("role")["step"]
     max_ood, end = (sft_checkpoints / f"step_{int(steps[role])}" for role in ("max_ood", "end"))
-    edits = params.list_edits()
-    hands = eval_hands[~eval_hands["split"].isin(LEFT_OUT_SPLITS)].reset_index(drop=True)
+    edits = edit_arms.root[edit_arm].list_edits()
+    hands = eval_hands[~eval_hands["split"].str.startswith(LEFT_OUT)].reset_index(drop=True)
     with TemporaryDirectory(prefix="card24-variants-") as temporary, ExitStack() as stack:
         donors = {
-            name: stack.enter_context(open_checkpoint(folder))
+            name: stack.enter_context(open_folder(folder))
             for name, folder in (("max_ood", max_ood), ("base", base_model))
         }
-        target = stack.enter_context(open_checkpoint(end))
+        target = stack.enter_context(open_folder(end))
         folders = {Path(temporary) / f"variant_{number:03}": edit for number, edit in enumerate(edits)}
         write_edited(donors, target, folders)
         variants = _describe_variants(edits, target)
@@ -80,7 +82,7 @@ def _describe_variants(edits: Iterable[Edit], target: Checkpoint) -> pd.DataFram
         {
             "variant": edit.name,
             "family": edit.family,
-            "method": edit.method.value,
+            "method": edit.method,
             "donor": edit.donor,
             "knob_name": edit.knob_name,
             "knob": edit.knob,
