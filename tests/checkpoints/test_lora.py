@@ -9,7 +9,8 @@ from transformers import AutoModelForCausalLM
 
 from card24_pipeline.checkpoints.lora import AdapterWriter, LowRankUpdate
 from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
-from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, open_checkpoint
+from card24_pipeline.checkpoints.opening import open_checkpoint
+from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG
 
 TOLERANCE = 1e-5
 

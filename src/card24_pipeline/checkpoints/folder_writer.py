@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from card24_pipeline.checkpoints.manifest import MANIFEST, CheckpointError
-from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, INDEX, WEIGHTS, Checkpoint
 from card24_pipeline.checkpoints.publishing import StagedFolder
+from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, INDEX, WEIGHTS, Checkpoint
 
 if TYPE_CHECKING:
     import torch

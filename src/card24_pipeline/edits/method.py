@@ -96,7 +96,7 @@ class EditMethod:
         paper: Where it comes from; empty for a control of our own.
         scope: Tensors that it changes: ``matrices`` of attention and MLP, all of a ``quarter`` of the layers, or all
             of the ``model``.
-        low_rank: Whether it returns an update L R as the pair (L, R), which can be an adapter; others return the tensor.
+        low_rank: Whether it returns the pair (L, R) of an update L R, which can be an adapter, and not the tensor.
         outer_products: How many it adds for each singular direction that its knob names (all of them without a knob).
         entry_flops: Other operations an entry.
         change: The function.

@@ -26,7 +26,7 @@ def load_method(name: str) -> EditMethod:
     if name not in list_names():
         near = get_close_matches(name, list_names(), n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"method: expected one of {', '.join(list_names())}, got {name!r}{hint}")
+        raise ValueError(f"no method is called {name!r}: expected one of {', '.join(list_names())}{hint}")
     import_module(f"{methods.__name__}.{name}")
     return METHODS[name]
 

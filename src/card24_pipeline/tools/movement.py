@@ -32,9 +32,7 @@ def describe_movement(bench: Workbench, edited: torch.Tensor, edit: Edit, null_d
         {"donor": bench.donor_weight(edit.donor), "target": bench.weight},
         {"donor": bench.donor_factors(edit.donor), "target": bench.target_factors},
     )
-    rows, _ = measure_change(
-        history, "donor", "target", fractions=(fraction,), null_draws=null_draws, seed=edit.seed
-    )
+    rows, _ = measure_change(history, "donor", "target", fractions=(fraction,), null_draws=null_draws, seed=edit.seed)
     weight = bench.weight.float()
     whole = next(row for row in rows if row["model"] == OBSERVED and row["band"] == "all")
     found: dict[str, Any] = {

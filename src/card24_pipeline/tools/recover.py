@@ -115,8 +115,7 @@ def count_bytes(checkpoint: Checkpoint) -> int:
     infos = [checkpoint.describe(name) for name in checkpoint.names]
     widths = [re.search(r"\d+", info.dtype) for info in infos]
     return sum(
-        prod(info.shape) * (int(width.group()) // 8 if width else 1)
-        for info, width in zip(infos, widths, strict=True)
+        prod(info.shape) * (int(width.group()) // 8 if width else 1) for info, width in zip(infos, widths, strict=True)
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def uv_random(
     donor: Factors, target: Factors, generator: Generator, *, random_fraction: Fraction = 0.2, sigma: Sigma = "target"
 ) -> tuple[Tensor, Tensor]:
-    """``uv_top`` at round(random_fraction · r) indices drawn without replacement: a control of the choice of the top."""
+    """``uv_top`` at round(random_fraction · r) indices drawn without replacement: a control of taking the top."""
     import torch
 
     from card24_pipeline.spectral.decomposition import count_directions

@@ -16,10 +16,10 @@ class EditFamilyParams(Params):
 
     method: str
     donors: list[Literal["max_ood", "base"]] = Field(min_length=1)
-    knobs: list[float] = []
+    knobs: list[float] = Field(default=[])
     sigma: Literal["target", "donor"] = "target"
-    matrices: list[Literal["attention", "mlp"]] = ["attention", "mlp"]
-    embeddings: list[bool] = [False]
+    matrices: list[Literal["attention", "mlp"]] = Field(default=["attention", "mlp"])
+    embeddings: list[bool] = Field(default=[False])
 
     @model_validator(mode="after")
     def check_edits(self) -> Self:
@@ -29,9 +29,10 @@ class EditFamilyParams(Params):
 
     def list_edits(self, *, seed: int) -> list[Edit]:
         """Return an edit for each donor, choice of embeddings and knob."""
+        knobs: list[float | None] = [*self.knobs] or [None]
         return [
             Edit(self.method, donor, knob, self.sigma, tuple(self.matrices), embeddings, seed)
-            for donor, embeddings, knob in product(self.donors, self.embeddings, self.knobs or [None])
+            for donor, embeddings, knob in product(self.donors, self.embeddings, knobs)
         ]
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from card24_pipeline.weights import probe
-from card24_pipeline.weights.edits import Edit, Method
-from card24_pipeline.weights.probe import ProbeSettings, Question, choose_knob, read_questions
+from card24_pipeline.edits.edit import Edit
+from card24_pipeline.tools import probe
+from card24_pipeline.tools.probe import ProbeSettings, Question, choose_knob, read_questions
 
 SETTINGS = ProbeSettings("exact", 4, 2)
 
@@ -45,7 +45,7 @@ def test_best_knob_wins_and_the_smallest_of_equals(tmp_path, save_model, monkeyp
     scratch.mkdir()
     pair = save_model("donor", seed=1), save_model("target")
     edit, found = choose_knob(
-        *pair, Edit(Method.uv_top, knob=0.9), list(scores), [Question("a", "b")], SETTINGS, scratch=scratch
+        *pair, Edit("uv_top", knob=0.9), list(scores), [Question("a", "b")], SETTINGS, scratch=scratch
     )
     assert edit.knob == best
     assert len(found) == len(scores) + 2

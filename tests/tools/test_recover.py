@@ -10,11 +10,11 @@ from transformers import AutoModelForCausalLM
 
 from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
 from card24_pipeline.checkpoints.reader import WEIGHTS
-from card24_pipeline.weights import recover
-from card24_pipeline.weights.edits import Edit, Method
-from card24_pipeline.weights.recover import REPORT, recover_checkpoint
+from card24_pipeline.edits.edit import Edit
+from card24_pipeline.tools import recover
+from card24_pipeline.tools.recover import REPORT, recover_checkpoint
 
-TOP = Edit(Method.uv_top, knob=0.2)
+TOP = Edit("uv_top", knob=0.2)
 
 
 @pytest.mark.parametrize(("kind", "tied"), [("llama", False), ("qwen2", True)])
@@ -58,7 +58,7 @@ def test_what_is_not_defined_is_null_in_the_report(tmp_path, save_model) -> None
     donor, target = save_model("donor", seed=1), save_model("target")
     for folder in (donor, target):
         spoil(folder, lambda tensors: tensors.update({NAME: torch.zeros(24, 16)}))
-    recover_checkpoint(donor, target, tmp_path / "out", Edit(Method.uv_top, knob=0.01))
+    recover_checkpoint(donor, target, tmp_path / "out", Edit("uv_top", knob=0.01))
     written = json.loads((tmp_path / "out" / REPORT).read_text(), parse_constant=pytest.fail)
     zero = next(one for one in written["matrices"] if one["tensor"] == NAME)
     assert zero["norm_ratio"] is None
@@ -113,8 +113,8 @@ def test_output_that_exists_is_not_touched(tmp_path, save_model) -> None:
 def test_adapters_that_are_too_large_or_of_no_low_rank_are_refused(tmp_path, save_model, caplog) -> None:
     donor, target = save_model("donor", seed=1), save_model("target")
     with pytest.raises(ValueError, match="times the matrix's own entries"):
-        recover_checkpoint(donor, target, tmp_path / "out", Edit(Method.uv_top, knob=0.9), form="adapter")
-    for edit in (Edit(Method.interpolation, knob=0.5), Edit(Method.singular_values)):
+        recover_checkpoint(donor, target, tmp_path / "out", Edit("uv_top", knob=0.9), form="adapter")
+    for edit in (Edit("interpolation", knob=0.5), Edit("singular_values")):
         with pytest.raises(ValueError, match="is no low-rank update"):
             recover_checkpoint(donor, target, tmp_path / "out", edit, form="adapter")
     recover_checkpoint(donor, target, tmp_path / "near", TOP, form="adapter")

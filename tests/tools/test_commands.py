@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from card24_pipeline.pipeline_registry import TOOLS, register_pipelines
-from card24_pipeline.pipelines.checkpoint_recovery.recover import recover
-from card24_pipeline.pipelines.checkpoint_spectra.measure import measure
+from card24_pipeline.tools.commands import measure, recover
 
 DEFAULTS = yaml.safe_load((Path(__file__).parents[2] / "conf/base/parameters_checkpoint_tools.yml").read_text())
 
@@ -32,6 +31,8 @@ def test_recovery_takes_its_settings_from_the_parameters(settings, tmp_path) -> 
     report = recover(settings | {"method": "layer_reset", "quarter": 2, "sft": "a key of the study"})
     assert report["edit"] == "layer_reset donor=donor quarter=2"
     assert json.loads((tmp_path / "out" / "recovery_report.json").read_text())["tensors_touched"] == 9
+    usual = recover(settings | {"output_folder": str(tmp_path / "usual")})
+    assert usual["edit"] == "uv_top donor=donor top_fraction=0.2"
     adapter = recover(settings | {"output": "adapter", "matrices": "mlp", "output_folder": str(tmp_path / "lora")})
     assert adapter["tensors_touched"] == 12
     assert (tmp_path / "lora" / "adapter_config.json").is_file()
@@ -45,6 +46,8 @@ def test_recovery_takes_its_settings_from_the_parameters(settings, tmp_path) -> 
         ({"probe": "gone.jsonl"}, "^gone.jsonl is missing"),
         ({"method": "singular_values", "probe": "gone.jsonl"}, "singular_values has no knob to choose"),
         ({"method": "interpolation", "output": "adapter"}, "is no low-rank update"),
+        ({"method": "interpolated"}, "no method is called 'interpolated'"),
+        ({"knob": 1.5}, "top_fraction: expected a number from 0 to 1, got 1.5"),
     ],
 )
 def test_wrong_settings_are_said_in_a_line_and_leave_nothing(settings, tmp_path, changes, message) -> None:

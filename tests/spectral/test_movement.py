@@ -5,18 +5,9 @@ import math
 import pytest
 import torch
 
-from card24_pipeline.checkpoints.selection import Part, Place
-from card24_pipeline.weights.measuring import Return, measure_spectra_of
-from card24_pipeline.weights.spectra import (
-    MODELS,
-    Change,
-    MatrixHistory,
-    SpectraSettings,
-    measure_change,
-    measure_return,
-)
+from card24_pipeline.spectral.movement import MODELS, MatrixHistory, measure_change, measure_return
 
-SETTINGS = SpectraSettings((0.25,), 2, 0)
+SETTINGS = {"fractions": (0.25,), "null_draws": 2, "seed": 0}
 
 
 @pytest.fixture
@@ -30,11 +21,11 @@ def history() -> MatrixHistory:
     turn[0, 0] = turn[15, 15] = angle.cos()
     turn[0, 15], turn[15, 0] = -angle.sin(), angle.sin()
     weights = {"before": before, "turned": basis @ turn @ basis.T @ before, "scaled": 1.02 * before, "same": before}
-    return MatrixHistory("model.layers.1.mlp.up_proj.weight", Place(Part.mlp, 1, 2), weights)
+    return MatrixHistory("model.layers.1.mlp.up_proj.weight", weights)
 
 
 def test_a_turn_of_known_angle_is_found_where_it_is(history) -> None:
-    bands, indices = measure_change(history, Change("p", 1, "before", "turned", by_index=True), SETTINGS)
+    bands, indices = measure_change(history, "before", "turned", by_index=True, **SETTINGS)
     seen = {row["band"]: row for row in bands if row["model"] == "observed"}
     degrees = math.degrees(0.1)
     for band in ("top", "tail"):
@@ -49,19 +40,19 @@ def test_a_turn_of_known_angle_is_found_where_it_is(history) -> None:
 
 
 def test_scaling_shifts_every_value_and_turns_nothing(history) -> None:
-    bands, _ = measure_change(history, Change("p", 1, "before", "scaled"), SETTINGS)
+    bands, _ = measure_change(history, "before", "scaled", **SETTINGS)
     seen = [row for row in bands if row["model"] == "observed"]
     assert all(row["signed_sigma_shift"] == pytest.approx(0.02, rel=1e-3) for row in seen)
     assert all(row["left_angle_degrees"] < 0.05 for row in seen if row["band"] != "all")
 
 
 def test_nulls_have_the_same_norm_and_their_draws(history) -> None:
-    bands, indices = measure_change(history, Change("p", 1, "before", "turned", by_index=True), SETTINGS)
+    bands, indices = measure_change(history, "before", "turned", by_index=True, **SETTINGS)
     draws = {(row["model"], row["draw"]) for row in bands}
     assert draws == {("observed", 0), *((model, draw) for model in MODELS[1:] for draw in range(2))}
     assert len({row["norm_ratio"] for row in bands}) == 1
     assert len(indices) == 3 * 16
-    again, _ = measure_change(history, Change("p", 1, "before", "turned"), SETTINGS)
+    again, _ = measure_change(history, "before", "turned", **SETTINGS)
     assert [row["left_angle_degrees"] for row in again if row["band"] == "top"] == [
         row["left_angle_degrees"] for row in bands if row["band"] == "top"
     ]
@@ -71,18 +62,8 @@ def test_the_way_back_is_measured_as_a_share_of_the_distance() -> None:
     torch.manual_seed(1)
     start, home = torch.randn(8, 6), torch.randn(8, 6)
     weights = {"start": start, "home": home, "after": start + 0.25 * (home - start)}
-    matrix = MatrixHistory("model.layers.0.mlp.up_proj.weight", Place(Part.mlp, 0, 1), weights)
+    matrix = MatrixHistory("model.layers.0.mlp.up_proj.weight", weights)
     (row,) = measure_return(matrix, start="start", after="after", references=["home", "start"], fraction=0.5)
     assert row["projection"] / row["distance_squared"] == pytest.approx(0.25, rel=1e-5)
     assert row["norm_squared"] / row["distance_squared"] == pytest.approx(0.0625, rel=1e-5)
     assert row["left_angle_after_degrees"] < row["left_angle_before_degrees"]
-
-
-def test_whole_checkpoints_matrix_by_matrix(save_model) -> None:
-    folders = {"a": save_model("a"), "b": save_model("b", seed=1)}
-    back = Return({"arm": "plain"}, "a", "b", ("b",), 0.5)
-    spectra = measure_spectra_of(folders, [Change("a_to_b", 3, "a", "b", by_index=True)], SETTINGS, [back])
-    assert spectra.bands["tensor"].nunique() == 28
-    assert len(spectra.bands) == 28 * 5 * 4  # observed and two draws of two nulls; all, top, bulk and tail
-    assert set(spectra.bands["kind"]) >= {"q_proj", "down_proj"}
-    assert (spectra.returns["projection"] / spectra.returns["distance_squared"]).tolist() == pytest.approx([1.0] * 28)
