@@ -11,11 +11,10 @@ from transformers import AutoModelForCausalLM
 
 from card24_pipeline.checkpoints.reader import open_folder
 from card24_pipeline.checkpoints.selection import describe_tensors
-from card24_pipeline.edits.applying import GIVEN, edit_tensors
-from card24_pipeline.edits.costs import count_edit_flops
+from card24_pipeline.edits.applying import Workbench, edit_tensors
 from card24_pipeline.edits.edit import Edit
-from card24_pipeline.edits.method import INPUTS, Between, edit_method
-from card24_pipeline.edits.registry import list_methods
+from card24_pipeline.edits.registry import FACTORS, INPUTS, Fraction, edit_method, list_methods
+from card24_pipeline.spectral.decomposition import Factors
 from card24_pipeline.tools.recover import recover_checkpoint
 
 METHODS = list_methods()
@@ -33,8 +32,8 @@ def make_edit(method, knob=None, **choices) -> Edit:
 def run(donor, target, edit) -> dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Return every tensor of the donor, of the target, and as edited."""
     with open_folder(donor) as one, open_folder(target) as other:
-        edited = {tensor.name: tensor.tensors[0] for tensor in edit_tensors({"donor": one}, other, [edit])}
-        return {name: (one.read(name), other.read(name), edited[name]) for name in other.names}
+        edited = dict(edit_tensors({"donor": one}, other, [edit]))
+        return {name: (one.read(name), other.read(name), edited[name][0]) for name in other.names}
 
 
 def is_same(first, second) -> bool:
@@ -72,10 +71,10 @@ def test_an_edit_toward_itself_is_bit_identical(save_model, method, dtype) -> No
 
 
 def test_a_share_has_an_end_that_changes_nothing(save_model, method) -> None:
-    if method.knob is None or not isinstance(method.knob.values, Between):
+    if method.knob is None or method.knob.kind != "Fraction":
         pytest.skip("its knob is no share")
     pair = save_model("donor", seed=1), save_model("target")
-    ends = [run(*pair, make_edit(method, knob=end)) for end in (method.knob.values.low, method.knob.values.high)]
+    ends = [run(*pair, make_edit(method, knob=end)) for end in (0, 1)]
     assert any(all(is_same(after, before) for _, before, after in end.values()) for end in ends)
 
 
@@ -99,7 +98,7 @@ def test_only_copies_cost_nothing(save_model, method) -> None:
     edit = make_edit(method)
     with open_folder(target) as checkpoint:
         places, shapes = describe_tensors(checkpoint)
-    flops = count_edit_flops(edit, places, shapes)
+    flops = edit.count_flops(places, shapes)
     if flops == 0:
         for given, before, after in run(donor, target, edit).values():
             assert is_same(after, given) or is_same(after, before)
@@ -133,13 +132,21 @@ def test_titles_tell_methods_apart() -> None:
     assert len({method.title for method in METHODS}) == len(METHODS) >= 10
 
 
-def test_inputs_are_all_made() -> None:
-    assert set(GIVEN) == set(INPUTS)
+def test_every_input_that_a_method_may_name_is_there(save_model) -> None:
+    name = "model.layers.1.mlp.up_proj.weight"
+    with open_folder(save_model("donor", seed=1)) as donor, open_folder(save_model("target")) as target:
+        places, _ = describe_tensors(target)
+        bench = Workbench(name, places[name], {"donor": donor}, target)
+        taken = {what: bench.take(what, Edit("singular_values")) for what in INPUTS}
+    assert {what for what, value in taken.items() if isinstance(value, Factors)} == set(FACTORS)
+    assert taken["depth"] == pytest.approx(1 / 3)
 
 
 def test_a_function_of_anything_else_is_refused() -> None:
-    with pytest.raises(TypeError, match="wrong: takes any of weight, donor_weight"):
+    def of_weights(weights): ...
+    def of_a_share(weight, *, share: float = 0.5): ...
+    def of_two_knobs(weight, *, one: Fraction = 0.5, other: Fraction = 0.5): ...
 
-        @edit_method(title="wrong", scope="model")
-        def wrong(weights):
-            """Return nothing of use."""
+    for function in (of_weights, of_a_share, of_two_knobs):
+        with pytest.raises(TypeError, match=f"{function.__name__}: takes any of weight, donor_weight"):
+            edit_method(title="wrong", scope="model")(function)

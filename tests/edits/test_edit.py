@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from card24_pipeline.checkpoints.selection import Part, place_tensors
-from card24_pipeline.edits.costs import count_edit_flops
 from card24_pipeline.edits.edit import Edit
 from card24_pipeline.spectral.decomposition import count_decomposition_flops
 
@@ -64,12 +63,10 @@ def test_choices_that_do_not_go_together_are_refused(choices, message) -> None:
 
 def test_costs_are_counted_by_hand() -> None:
     entries = sum(a * (b[0] if b else 1) for a, *b in SHAPES.values())
-    assert count_edit_flops(Edit("interpolation", knob=0.5), PLACES, SHAPES) == 3 * entries
-    assert count_edit_flops(Edit("layer_reset", knob=1, embeddings=True), PLACES, SHAPES) == 0
+    assert Edit("interpolation", knob=0.5).count_flops(PLACES, SHAPES) == 3 * entries
+    assert Edit("layer_reset", knob=1, embeddings=True).count_flops(PLACES, SHAPES) == 0
     square, tall = count_decomposition_flops((8, 8)), count_decomposition_flops((12, 8))
     # round(0.5 · 8) = 4 directions: an update of rank 8.
     wanted = 4 * (2 * square + 2 * 64 * 8 + 2 * tall + 2 * 96 * 8)
-    assert count_edit_flops(Edit("uv_top", knob=0.5), PLACES, SHAPES) == wanted
-    assert count_edit_flops(Edit("delta_top", knob=0.5), PLACES, SHAPES) == 4 * (
-        square + 2 * 64 * 4 + tall + 2 * 96 * 4
-    )
+    assert Edit("uv_top", knob=0.5).count_flops(PLACES, SHAPES) == wanted
+    assert Edit("delta_top", knob=0.5).count_flops(PLACES, SHAPES) == 4 * (square + 2 * 64 * 4 + tall + 2 * 96 * 4)

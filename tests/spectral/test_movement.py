@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from card24_pipeline.spectral.movement import MODELS, MatrixHistory, measure_change, measure_return
+from card24_pipeline.spectral.history import MatrixHistory
+from card24_pipeline.spectral.movement import MODELS, SpectraSettings, measure_change, measure_return
 
-SETTINGS = {"fractions": (0.25,), "null_draws": 2, "seed": 0}
+SETTINGS = SpectraSettings((0.25,), 2, 0)
 
 
 @pytest.fixture
@@ -21,11 +22,11 @@ def history() -> MatrixHistory:
     turn[0, 0] = turn[15, 15] = angle.cos()
     turn[0, 15], turn[15, 0] = -angle.sin(), angle.sin()
     weights = {"before": before, "turned": basis @ turn @ basis.T @ before, "scaled": 1.02 * before, "same": before}
-    return MatrixHistory("model.layers.1.mlp.up_proj.weight", weights)
+    return MatrixHistory("model.layers.1.mlp.up_proj.weight", weights.__getitem__)
 
 
 def test_a_turn_of_known_angle_is_found_where_it_is(history) -> None:
-    bands, indices = measure_change(history, "before", "turned", by_index=True, **SETTINGS)
+    bands, indices = measure_change(history, "before", "turned", SETTINGS, by_index=True)
     seen = {row["band"]: row for row in bands if row["model"] == "observed"}
     degrees = math.degrees(0.1)
     for band in ("top", "tail"):
@@ -40,19 +41,19 @@ def test_a_turn_of_known_angle_is_found_where_it_is(history) -> None:
 
 
 def test_scaling_shifts_every_value_and_turns_nothing(history) -> None:
-    bands, _ = measure_change(history, "before", "scaled", **SETTINGS)
+    bands, _ = measure_change(history, "before", "scaled", SETTINGS)
     seen = [row for row in bands if row["model"] == "observed"]
     assert all(row["signed_sigma_shift"] == pytest.approx(0.02, rel=1e-3) for row in seen)
     assert all(row["left_angle_degrees"] < 0.05 for row in seen if row["band"] != "all")
 
 
 def test_nulls_have_the_same_norm_and_their_draws(history) -> None:
-    bands, indices = measure_change(history, "before", "turned", by_index=True, **SETTINGS)
+    bands, indices = measure_change(history, "before", "turned", SETTINGS, by_index=True)
     draws = {(row["model"], row["draw"]) for row in bands}
     assert draws == {("observed", 0), *((model, draw) for model in MODELS[1:] for draw in range(2))}
     assert len({row["norm_ratio"] for row in bands}) == 1
     assert len(indices) == 3 * 16
-    again, _ = measure_change(history, "before", "turned", **SETTINGS)
+    again, _ = measure_change(history, "before", "turned", SETTINGS)
     assert [row["left_angle_degrees"] for row in again if row["band"] == "top"] == [
         row["left_angle_degrees"] for row in bands if row["band"] == "top"
     ]
@@ -62,8 +63,8 @@ def test_the_way_back_is_measured_as_a_share_of_the_distance() -> None:
     torch.manual_seed(1)
     start, home = torch.randn(8, 6), torch.randn(8, 6)
     weights = {"start": start, "home": home, "after": start + 0.25 * (home - start)}
-    matrix = MatrixHistory("model.layers.0.mlp.up_proj.weight", weights)
-    (row,) = measure_return(matrix, start="start", after="after", references=["home", "start"], fraction=0.5)
+    matrix = MatrixHistory("model.layers.0.mlp.up_proj.weight", weights.__getitem__)
+    (row,) = measure_return(matrix, "start", "after", ["home", "start"], 0.5)
     assert row["projection"] / row["distance_squared"] == pytest.approx(0.25, rel=1e-5)
     assert row["norm_squared"] / row["distance_squared"] == pytest.approx(0.0625, rel=1e-5)
     assert row["left_angle_after_degrees"] < row["left_angle_before_degrees"]

@@ -25,7 +25,7 @@ class FolderWriter(StagedFolder):
     Used as a context manager: the folder appears, manifest last, when the block ends without an exception.
     """
 
-    def __init__(self, folder: Path, *, like: Checkpoint, max_shard_bytes: int = 512 * 2**20) -> None:
+    def __init__(self, folder: Path, *, like: Checkpoint, max_shard_bytes: int = 256 * 2**20) -> None:
         """Begin a folder.
 
         Args:

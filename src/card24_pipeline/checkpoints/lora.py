@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 _FACTOR = re.compile(re.escape(PREFIX) + r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
-
-
-@dataclass(frozen=True)
-class LowRankUpdate:
-    """ΔW = left @ right, with left m × r and right r × n, float32."""
-
-    left: torch.Tensor
-    right: torch.Tensor
 
 
 class AdapterWriter(StagedFolder):
@@ -48,20 +39,20 @@ class AdapterWriter(StagedFolder):
         self._tensors: dict[str, torch.Tensor] = {}
         self._ranks: dict[str, int] = {}
 
-    def add(self, name: str, update: LowRankUpdate) -> None:
-        """Add the update of the weight ``name``; one of rank 0 is left out.
+    def add(self, name: str, left: torch.Tensor, right: torch.Tensor) -> None:
+        """Add the update left @ right (m × r, r × n) of the weight ``name``; one of rank 0 is left out.
 
         Raises:
             CheckpointError: If the target has no such weight or its shape differs.
         """
-        shape = (update.left.shape[0], update.right.shape[1])
+        shape = (left.shape[0], right.shape[1])
         if self._target.describe(name).shape != shape or not name.endswith(".weight"):
             raise CheckpointError(f"{self.folder}: {name} takes no update of shape {list(shape)}")
-        module, rank = name.removesuffix(".weight"), update.left.shape[1]
+        module, rank = name.removesuffix(".weight"), left.shape[1]
         if rank:
             self._ranks[module] = rank
-            self._tensors[f"{PREFIX}{module}.lora_A.weight"] = update.right.float().contiguous()
-            self._tensors[f"{PREFIX}{module}.lora_B.weight"] = update.left.float().contiguous()
+            self._tensors[f"{PREFIX}{module}.lora_A.weight"] = right.float().contiguous()
+            self._tensors[f"{PREFIX}{module}.lora_B.weight"] = left.float().contiguous()
 
     def complete(self) -> None:
         """Write weights and configuration.

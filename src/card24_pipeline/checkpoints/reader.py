@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -163,6 +165,15 @@ def _open_file(file: Path) -> Any:
         raise CheckpointError(f"{file} is missing") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} is truncated or not a safetensors file: {error}") from error
+
+
+def count_bytes(checkpoint: Checkpoint) -> int:
+    """Return the size of a checkpoint's tensors in bytes, from their headers."""
+    size = 0
+    for info in map(checkpoint.describe, checkpoint.names):
+        width = re.search(r"\d+", info.dtype)
+        size += prod(info.shape) * (int(width.group()) // 8 if width else 1)
+    return size
 
 
 def check_same_model(donor: Checkpoint, target: Checkpoint) -> None:

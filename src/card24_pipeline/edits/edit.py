@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
+from card24_pipeline.checkpoints.manifest import CheckpointError
 from card24_pipeline.checkpoints.selection import MATRIX_PARTS, VOCABULARY_PARTS, Part, Place, is_layer_matrix
-from card24_pipeline.edits.method import EditMethod
-from card24_pipeline.edits.registry import load_method
+from card24_pipeline.edits.registry import FACTORS, EditMethod, load_method
 
 if TYPE_CHECKING:
     from card24_pipeline.spectral.merges import Sigma
@@ -97,3 +99,30 @@ class Edit:
         if scope == "quarter":
             return place.quarter == self.knob
         return place.part in self.matrices and is_layer_matrix(place, shape)
+
+    def list_touched(self, places: Mapping[str, Place], shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """Return the names of the tensors that the edit changes; raise a CheckpointError if there are none."""
+        names = [name for name, place in places.items() if self.touches(place, shapes[name])]
+        if not names:
+            raise CheckpointError(f"{self.name} would touch no tensor")
+        return names
+
+    def count_flops(self, places: Mapping[str, Place], shapes: Mapping[str, tuple[int, ...]]) -> int:
+        """Return the floating-point operations of the edit on its own, in FLOP; copies cost none.
+
+        A decomposition (``count_decomposition_flops``) for each set of factors that the method takes, two operations
+        for each entry and outer product that it adds, and its own ``entry_flops`` an entry. Where the weights decide
+        how many singular directions are kept, all of them are counted: the bound.
+        """
+        touched = [name for name in self.list_touched(places, shapes) if not self.copies(places[name])]
+        return sum(self._count_tensor(shapes[name]) for name in touched)
+
+    def _count_tensor(self, shape: tuple[int, ...]) -> int:
+        from card24_pipeline.spectral.decomposition import count_decomposition_flops
+
+        method = self.definition
+        an_entry = method.entry_flops
+        if method.outer_products:
+            an_entry += 2 * method.count_outer_products(self.knob, shape)
+        decompositions = sum(name in FACTORS for name in method.inputs)
+        return an_entry * prod(shape) + (decompositions * count_decomposition_flops(shape) if decompositions else 0)

@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from torch.linalg import matrix_norm
 
 from card24_pipeline.spectral.decomposition import Factors, count_directions, decompose
+from card24_pipeline.spectral.history import MatrixHistory
 from card24_pipeline.spectral.null_models import draw_gaussian_delta, draw_spectrum_matched_delta
 from card24_pipeline.spectral.subspaces import (
     Band,
@@ -29,24 +30,19 @@ OBSERVED, GAUSSIAN, SPECTRUM_MATCHED = MODELS = ("observed", "gaussian", "spectr
 Row = dict[str, Any]
 
 
-class MatrixHistory:
-    """One matrix in several checkpoints; each is decomposed once, when first asked for."""
+@dataclass(frozen=True)
+class SpectraSettings:
+    """What is measured.
 
-    def __init__(self, name: str, weights: Mapping[str, Tensor], factors: Mapping[str, Factors] | None = None) -> None:
-        """Take the matrix's name, its weights by checkpoint (m × n, any float dtype), and factors that are known."""
-        self.name = name
-        self._weights = weights
-        self._factors = dict(factors or {})
+    Attributes:
+        fractions: Sizes of the bands, as fractions of the number of singular values.
+        null_draws: Draws of each null model.
+        seed: Seed of the draws.
+    """
 
-    def weight(self, checkpoint: str) -> Tensor:
-        """Return the matrix of a checkpoint in float32."""
-        return self._weights[checkpoint].float()
-
-    def factors(self, checkpoint: str) -> Factors:
-        """Return the factors of a checkpoint's matrix."""
-        if checkpoint not in self._factors:
-            self._factors[checkpoint] = decompose(self.weight(checkpoint))
-        return self._factors[checkpoint]
+    fractions: Sequence[float]
+    null_draws: int
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -117,14 +113,7 @@ def measure_indices(movement: Movement) -> dict[str, Tensor]:
 
 
 def measure_change(
-    history: MatrixHistory,
-    before: str,
-    after: str,
-    *,
-    fractions: Sequence[float],
-    null_draws: int,
-    seed: int,
-    by_index: bool = False,
+    history: MatrixHistory, before: str, after: str, settings: SpectraSettings, *, by_index: bool = False
 ) -> tuple[list[Row], list[Row]]:
     """Measure one matrix between two checkpoints, and as each null model would have moved it.
 
@@ -132,50 +121,44 @@ def measure_change(
         history: The matrix.
         before: Name of the checkpoint before; with the other's and the matrix's it also seeds the draws.
         after: Name of the checkpoint after.
-        fractions: Sizes of the bands, as fractions of the number of singular values.
-        null_draws: Draws of each null model.
-        seed: Seed of the draws.
+        settings: Bands and null models.
         by_index: Whether every index is to be tabled too.
 
     Returns:
         Rows by band and, where asked for, by index (nulls averaged over their draws).
     """
-    weight = history.weight(before)
-    delta = history.weight(after) - weight
+    weight = history.tensor(before).float()
+    delta = history.tensor(after).float() - weight
+    observed = Movement(history.factors(before), history.factors(after), delta)
     facts = {"rows": weight.shape[0], "columns": weight.shape[1]}
     norm_ratio = float(delta.norm() / weight.norm())
-    movements: dict[str, Iterable[Movement]] = {
-        OBSERVED: [Movement(history.factors(before), history.factors(after), delta)]
-    }
-    for model in (GAUSSIAN, SPECTRUM_MATCHED):
-        text = f"{history.name} {before} {after} {model}"
-        generator = Generator().manual_seed((seed << 32) + crc32(text.encode()))
-        movements[model] = _draw_null(model, weight, history.factors(before), delta, null_draws, generator)
     bands: list[Row] = []
     indices: list[Row] = []
-    for model, moved in movements.items():
+    for model in MODELS:
+        text = f"{history.name} {before} {after} {model}"
+        generator = Generator().manual_seed((settings.seed << 32) + crc32(text.encode()))
+        nulls = _draw_null(model, weight, observed, settings.null_draws, generator)
         by_draw = []
-        for draw, movement in enumerate(moved):
-            changed = float((movement.delta != 0).double().mean()) if model == OBSERVED else math.nan
+        for draw, movement in enumerate([observed] if model == OBSERVED else nulls):
+            changed = float((delta != 0).double().mean()) if model == OBSERVED else math.nan
             about = {**facts, "model": model, "draw": draw, "norm_ratio": norm_ratio, "changed_share": changed}
-            bands += [about | row for row in measure_bands(movement, fractions)]
+            bands += [about | row for row in measure_bands(movement, settings.fractions)]
             by_draw += [measure_indices(movement)] if by_index else []
         if by_draw:
             indices += [{"model": model} | row for row in _list_indices(_average_draws(by_draw))]
     return bands, indices
 
 
-def _draw_null(
-    model: str, weight: Tensor, before: Factors, delta: Tensor, draws: int, generator: Generator
-) -> Iterator[Movement]:
+def _draw_null(model: str, weight: Tensor, observed: Movement, draws: int, generator: Generator) -> Iterator[Movement]:
     """Yield the movements of a null model, one draw after another."""
+    delta = observed.delta
     values = decompose(delta).values if model == SPECTRUM_MATCHED and draws else None
     for _ in range(draws):
         if values is None:
             drawn = draw_gaussian_delta(delta, generator)
         else:
             drawn = draw_spectrum_matched_delta(values, tuple(delta.shape), generator)
-        yield Movement(before, decompose(weight + drawn), drawn)
+        yield Movement(observed.before, decompose(weight + drawn), drawn)
 
 
 def _average_draws(draws: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -196,7 +179,7 @@ def _list_indices(columns: Mapping[str, Tensor]) -> Iterator[Row]:
 
 
 def measure_return(
-    history: MatrixHistory, *, start: str, after: str, references: Sequence[str], fraction: float
+    history: MatrixHistory, start: str, after: str, references: Sequence[str], fraction: float
 ) -> Iterator[Row]:
     """Measure whether a change turned one matrix toward references that lie elsewhere.
 
@@ -212,13 +195,13 @@ def measure_return(
         ``distance_squared`` ‖R − start‖², ``norm_squared`` ‖after − start‖², and the mean principal angles of the top
         subspaces to those of R, in degrees, before and after the change.
     """
-    origin = history.weight(start).double()
-    moved = history.weight(after).double() - origin
+    origin = history.tensor(start).double()
+    moved = history.tensor(after).double() - origin
     count = count_directions(fraction, tuple(origin.shape))
     for reference in references:
         if reference == start:
             continue
-        away = history.weight(reference).double() - origin
+        away = history.tensor(reference).double() - origin
         target = history.factors(reference)
         angles = {}
         for moment, name in (("before", start), ("after", after)):

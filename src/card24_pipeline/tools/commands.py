@@ -10,10 +10,13 @@ from typing import Any
 
 import click
 
+from card24_pipeline.checkpoints.publishing import check_vacant
 from card24_pipeline.edits.edit import Edit
 from card24_pipeline.tools.params import CheckpointToolParams
 
 logger = logging.getLogger(__name__)
+
+MEASURED = ["relative_sigma_shift", "left_angle_degrees", "right_angle_degrees", "energy_inside"]
 
 
 @contextmanager
@@ -54,7 +57,6 @@ def recover(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _choose_knob(params: CheckpointToolParams, edit: Edit, folder: Path) -> tuple[Edit, dict[str, float]]:
     """Choose the edit's knob by the probe."""
-    from card24_pipeline.checkpoints.publishing import check_vacant
     from card24_pipeline.tools.probe import ProbeSettings, choose_knob, read_questions
 
     donor, target = params.require_pair()
@@ -75,14 +77,22 @@ def measure(parameters: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ClickException: If a checkpoint cannot be read, the two are not the same model, or the folder is taken.
     """
-    from card24_pipeline.tools.spectra import measure_pair
+    from card24_pipeline.checkpoints.hub import resolve_checkpoint
+    from card24_pipeline.checkpoints.opening import open_checkpoint
+    from card24_pipeline.evaluation.spectra import Change, measure_spectra_of
+    from card24_pipeline.spectral.movement import SpectraSettings
 
     params = CheckpointToolParams.pick(parameters)
-    donor, target = params.require_pair()
+    folders = dict(zip(("donor", "target"), map(resolve_checkpoint, params.require_pair()), strict=True))
     folder = params.name_output("spectra")
-    means = measure_pair(
-        donor, target, folder, params.spectra_fractions, null_draws=params.null_draws, seed=params.draw_seed
-    )
+    check_vacant(folder)
+    settings = SpectraSettings(params.spectra_fractions, params.null_draws, params.draw_seed)
+    change = Change("donor_to_target", 0, "donor", "target", by_index=True)
+    spectra = measure_spectra_of(folders, [change], settings, open_at=open_checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    spectra.bands.to_csv(folder / "spectra.csv", index=False, float_format="%.6g")
+    spectra.indices.to_parquet(folder / "spectra_by_index.parquet", index=False)
+    means = spectra.bands.groupby(["band", "fraction", "model"])[MEASURED].mean()
     logger.info("Means over matrices:\n%s", means.to_string(float_format="%.4g"))
     logger.info("Written to %s", folder)
     return {"folder": str(folder), "means": means.reset_index().to_dict("records")}

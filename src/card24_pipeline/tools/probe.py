@@ -13,11 +13,12 @@ from typing import Literal
 
 from card24_pipeline.checkpoints.hub import resolve_checkpoint
 from card24_pipeline.checkpoints.opening import open_checkpoint
+from card24_pipeline.checkpoints.reader import count_bytes
+from card24_pipeline.edits.applying import write_edited
 from card24_pipeline.edits.edit import Edit
-from card24_pipeline.edits.writing import write_edited
 from card24_pipeline.evaluation.generation import generate_answers
 from card24_pipeline.models.loading import load_checkpoint
-from card24_pipeline.tools.recover import DONOR, check_disk, count_bytes
+from card24_pipeline.tools.recover import check_disk
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def choose_knob(
         with ExitStack() as stack:
             opened = {name: stack.enter_context(open_checkpoint(folder)) for name, folder in pair.items()}
             check_disk(Path(temporary), len(edits) * count_bytes(opened["target"]))
-            write_edited({DONOR: opened["donor"]}, opened["target"], folders)
+            write_edited({edit.donor: opened["donor"]}, opened["target"], folders)
         found = {one: score_questions(folder, questions, settings, label=one.name) for folder, one in folders.items()}
     best = max(edits, key=found.__getitem__)  # the first of equals, and knobs ascend
     scores |= {one.name: score for one, score in found.items()}

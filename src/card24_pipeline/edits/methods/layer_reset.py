@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from card24_pipeline.edits.method import Quarter, edit_method
+from card24_pipeline.edits.registry import Quarter, edit_method
 
 if TYPE_CHECKING:
     from torch import Tensor

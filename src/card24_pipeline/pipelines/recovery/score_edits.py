@@ -13,10 +13,7 @@ import pandas as pd
 
 from card24_pipeline.checkpoints.reader import Checkpoint, open_folder
 from card24_pipeline.checkpoints.selection import describe_tensors
-from card24_pipeline.edits.applying import list_touched
-from card24_pipeline.edits.costs import count_edit_flops
 from card24_pipeline.edits.edit import Edit
-from card24_pipeline.edits.writing import write_edited
 from card24_pipeline.evaluation.settings import ScoringSettings
 from card24_pipeline.evaluation.variant_scoring import score_variants
 from card24_pipeline.parameters.prompt import PromptParams
@@ -44,6 +41,8 @@ def score_edits(
         The variants (what was done, tensors touched, floating-point operations); their summaries; their hands; and
         the timings.
     """
+    from card24_pipeline.edits.applying import write_edited
+
     started = time.perf_counter()
     steps = selected_checkpoints.set_index("role")["step"]
     max_ood, end = (sft_checkpoints / f"step_{int(steps[role])}" for role in ("max_ood", "end"))
@@ -89,8 +88,8 @@ def _describe_variants(edits: Iterable[Edit], target: Checkpoint) -> pd.DataFram
             "sigma": edit.sigma,
             "matrices": ",".join(edit.matrices),
             "embeddings": edit.embeddings,
-            "tensors_touched": len(list_touched(edit, target, places, shapes)),
-            "edit_flops": count_edit_flops(edit, places, shapes),
+            "tensors_touched": len(edit.list_touched(places, shapes)),
+            "edit_flops": edit.count_flops(places, shapes),
         }
         for edit in edits
     ).astype({"knob": "float64"})

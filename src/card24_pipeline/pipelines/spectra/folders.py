@@ -1,15 +1,10 @@
-"""Checkpoints of the study by the names that seed the null models' draws."""
+"""Checkpoints of the study by the names that seed the null models' draws: ``base``, ``sft 40``, ``plain 40``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 BASE = "base"
-
-
-def name_checkpoint(kind: str, step: int) -> str:
-    """Return the name of a checkpoint: ``sft 40``, or ``plain 40`` after the arm of RL that began at step 40."""
-    return f"{kind} {step}"
 
 
 def list_steps(parent: Path, prefix: str) -> dict[int, Path]:

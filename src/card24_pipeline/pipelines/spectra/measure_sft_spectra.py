@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.evaluation.spectra import Change, NullModels, measure_spectra_of
-from card24_pipeline.pipelines.spectra.folders import BASE, list_steps, name_checkpoint
+from card24_pipeline.pipelines.spectra.folders import BASE, list_steps
 from card24_pipeline.pipelines.spectra.params import SpectraParams
 
 
@@ -22,15 +21,15 @@ def measure_sft_spectra(
         Rows by index band and by index (see ``spectral.movement``; every index for the selected checkpoints only), and
         the timings.
     """
+    from card24_pipeline.evaluation.spectra import Change, measure_spectra_of
+
     started = time.perf_counter()
     steps = {str(role): int(step) for role, step in selected_checkpoints.set_index("role")["step"].items()}
-    sft = {step: (name_checkpoint("sft", step), folder) for step, folder in list_steps(sft_checkpoints, "step").items()}
-    changes = [
-        Change("base_to_sft", step, BASE, name, by_index=step in steps.values()) for step, (name, _) in sft.items()
-    ]
+    sft = list_steps(sft_checkpoints, "step")
+    changes = [Change("base_to_sft", step, BASE, f"sft {step}", by_index=step in steps.values()) for step in sft]
     max_ood, end = steps["max_ood"], steps["end"]
     if max_ood != end:
-        changes.append(Change("max_ood_to_end", end, sft[max_ood][0], sft[end][0], by_index=True))
-    nulls = NullModels(params.null_draws, params.null_seed)
-    spectra = measure_spectra_of({BASE: base_model, **dict(sft.values())}, changes, params.fractions, nulls)
+        changes.append(Change("max_ood_to_end", end, f"sft {max_ood}", f"sft {end}", by_index=True))
+    folders = {BASE: base_model} | {f"sft {step}": folder for step, folder in sft.items()}
+    spectra = measure_spectra_of(folders, changes, params.to_settings())
     return spectra.bands, spectra.indices, {"wall_seconds": time.perf_counter() - started}
