@@ -22,9 +22,9 @@ def tokenizer():
 
 @pytest.fixture(scope="session")
 def architecture():
-    from card24_pipeline.models.architecture import Architecture
+    from card24_pipeline.models.from_scratch import ArchitectureParams
 
-    return Architecture(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=MAX_TOKENS)
+    return ArchitectureParams(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=MAX_TOKENS)
 
 
 @pytest.fixture(scope="session")

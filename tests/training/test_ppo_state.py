@@ -5,8 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from card24_pipeline.training import ppo_state
-from card24_pipeline.training.ppo import PpoTrainer, train_ppo
+from card24_pipeline.training import ppo, ppo_state
+from card24_pipeline.training.ppo import PpoTrainer
 from card24_pipeline.training.ppo_state import load_state
 
 
@@ -34,7 +34,7 @@ def train(make_model, tokenizer, make_task, make_settings, no_kl, judge_by, tmp_
         model, judge = make_model(), Judge(judge_by, killed_at)
         settings = make_settings(**({"updates": 6} | changes))
         task, folder = make_task(judge.rule), tmp_path / name
-        done = train_ppo(model, tokenizer, task, settings, kl=no_kl, anchor=None, seed=seed, progress=folder)
+        done = ppo.train(model, tokenizer, task, settings, kl=no_kl, anchor=None, seed=seed, progress=folder)
         weights = {key: tensor.numpy().tobytes() for key, tensor in model.state_dict().items()}
         return weights, json.dumps(done.history), judge.judged
 

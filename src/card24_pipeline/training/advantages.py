@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-    from card24_pipeline.training.rl_settings import PpoSettings
+    from card24_pipeline.training.rl_params import PpoParams
 
 
 def estimate_advantages(
@@ -17,7 +17,7 @@ def estimate_advantages(
     *,
     sampled: torch.Tensor,
     ends_turn: torch.Tensor,
-    settings: PpoSettings,
+    settings: PpoParams,
 ) -> torch.Tensor:
     """Return the advantage of every sampled token (Schulman et al. 2015, arXiv 1506.02438, eq. 16).
 

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from card24_pipeline.training.rl_settings import OptimiserSettings
+    from card24_pipeline.training.rl_params import OptimiserParams
 
 
-def learning_rate_share(number: int, settings: OptimiserSettings, *, updates: int) -> float:
+def learning_rate_share(number: int, settings: OptimiserParams, *, updates: int) -> float:
     """Return the share of the peak learning rate at update ``number``, counted from 1 to ``updates``.
 
     It rises linearly over the warm-up and then stays, or falls to zero just after the last update, along a line or

@@ -29,8 +29,8 @@ from card24_pipeline.training.ppo_losses import (
 )
 from card24_pipeline.training.ppo_metrics import StepMetrics, describe_episodes, explained_variance
 from card24_pipeline.training.ppo_state import load_state, save_state
-from card24_pipeline.training.rl_run import HISTORY_COLUMNS, CardTask, Hand, RlError, RlRun
-from card24_pipeline.training.rl_settings import KlSettings, RlSettings
+from card24_pipeline.training.rl_params import KlParams, RlParams
+from card24_pipeline.training.rl_run import HISTORY_COLUMNS, CardTask, Hand, RlError, RlRun, check_anchor
 from card24_pipeline.training.rollout_batch import RolloutBatch, collate_episodes
 from card24_pipeline.training.rollouts import Episode, check_hands, play_episodes
 
@@ -39,36 +39,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def train_ppo(
+def train(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     task: CardTask,
-    settings: RlSettings,
+    settings: RlParams,
     *,
-    kl: KlSettings,
+    kl: KlParams,
     anchor: PreTrainedModel | None,
     seed: int,
     progress: Path,
 ) -> RlRun:
-    """Train ``model`` in place by PPO (arXiv 1707.06347) on the hands of ``task``.
+    """Train ``model`` in place by PPO (arXiv 1707.06347), see :class:`Trainer` for arguments and errors.
 
-    Training state goes to ``progress/state`` every ``resume_every_updates``; when the folder holds one, training
-    continues from it and ends with the same bytes as an unbroken run. It stays there until the caller has the result.
-
-    Args:
-        model: The policy, in evaluation mode (no dropout: ratios would not start at 1), all parameters trained.
-        tokenizer: Its tokenizer.
-        task: Hands, their judge and rewards.
-        settings: Rollouts, optimisation and PPO's own settings.
-        kl: Weight of the KL penalty toward ``anchor``.
-        anchor: A model of the same vocabulary that is not trained, or None.
-        seed: Order of the hands, what is sampled, and the order of minibatches.
-        progress: Private folder of this run.
-
-    Raises:
-        ValueError: If there are no hands, a hand does not fit into the model's context, or ``kl`` wants an anchor
-            that was not given.
-        RlError: If a reward, loss, logit or gradient is not finite; the error names update, hand and last good state.
+    The training state stays in its folder until the caller has the result.
     """
     from tqdm import tqdm
 
@@ -109,17 +93,16 @@ class PpoTrainer:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         task: CardTask,
-        settings: RlSettings,
+        settings: RlParams,
         *,
-        kl: KlSettings,
+        kl: KlParams,
         anchor: PreTrainedModel | None,
         seed: int,
     ) -> None:
-        """Set up a run; see :func:`train_ppo` for the arguments and errors."""
+        """Set up a run; see :class:`Trainer` for arguments and errors."""
         import torch
 
-        if kl.anchor != "none" and anchor is None:
-            raise ValueError(f"a KL penalty toward '{kl.anchor}' needs that model")
+        check_anchor(kl, anchor)
         check_hands(model, tokenizer, task, settings.rollouts)
         self.policy = PolicyWithValue(
             model.eval(), critic=settings.ppo.critic, temperature=settings.rollouts.temperature
@@ -192,7 +175,7 @@ class PpoTrainer:
 
         ppo = self._settings.ppo
         batches = [
-            collate_episodes(episodes[start : start + ppo.micro_batch_size])
+            collate_episodes(episodes[start : start + ppo.micro_batch_size], device=self.policy.model.device)
             for start in range(0, len(episodes), ppo.micro_batch_size)
         ]
         prepared, drift, divergence = [], 0.0, math.nan

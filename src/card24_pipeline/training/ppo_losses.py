@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from card24_pipeline.training.policy import TokenEvaluation
-    from card24_pipeline.training.rl_settings import KlSettings, PpoSettings
+    from card24_pipeline.training.rl_params import KlParams, PpoParams
     from card24_pipeline.training.rollout_batch import RolloutBatch
 
 
@@ -40,7 +40,7 @@ class TokenLosses:
     clipped: torch.Tensor
 
 
-def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoSettings) -> Prepared:
+def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoParams) -> Prepared:
     """Estimate advantages and returns from the values that the critic gave before the update.
 
     Only a truncated episode goes on after its last token; every other one ends there, with a value of 0.
@@ -77,7 +77,7 @@ def normalise_advantages(prepared: Sequence[Prepared]) -> list[Prepared]:
 
 
 def token_losses(
-    seen: TokenEvaluation, fixed: Prepared, settings: PpoSettings, *, anchor: torch.Tensor | None
+    seen: TokenEvaluation, fixed: Prepared, settings: PpoParams, *, anchor: torch.Tensor | None
 ) -> TokenLosses:
     """Return the losses of every sampled token.
 
@@ -107,7 +107,7 @@ def token_losses(
     )
 
 
-def weigh_losses(losses: TokenLosses, settings: PpoSettings, kl: KlSettings) -> torch.Tensor:
+def weigh_losses(losses: TokenLosses, settings: PpoParams, kl: KlParams) -> torch.Tensor:
     """Return what is minimised, (N,) over the sampled tokens."""
     total = losses.policy + settings.value_coefficient * losses.value - settings.entropy_coefficient * losses.entropy
     return total if losses.anchor_kl is None else total + kl.coefficient * losses.anchor_kl

@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
 from card24_pipeline.game.rewards import RewardTable
 from card24_pipeline.game.verdicts import Outcome, Verdict
+from card24_pipeline.training.rl_params import KlParams, RlParams
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 HISTORY_COLUMNS = (
     "update",
@@ -84,3 +90,51 @@ class RlRun:
 
     history: list[dict[str, float]]
     timings: dict[str, float]
+
+
+class Trainer(Protocol):
+    """The ``train`` of an algorithm's module."""
+
+    def __call__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        task: CardTask,
+        settings: RlParams,
+        *,
+        kl: KlParams,
+        anchor: PreTrainedModel | None,
+        seed: int,
+        progress: Path,
+    ) -> RlRun:
+        """Train ``model`` in place, on its device, on the hands of ``task``.
+
+        Training state goes to ``progress/state`` every ``resume_every_updates``; when the folder holds one, training
+        continues from it and ends with the same bytes as an unbroken run.
+
+        Args:
+            model: The policy, float32 and in evaluation mode (no dropout: ratios would not start at 1); all
+                parameters are trained.
+            tokenizer: Its tokenizer.
+            task: Hands, their judge and rewards.
+            settings: Rollouts, optimisation and the algorithm's own settings, see ``RlParams.check_algorithm``.
+            kl: Weight of the KL penalty toward ``anchor``.
+            anchor: A model of the same vocabulary and on the same device that is not trained, or None.
+            seed: Order of the hands, what is sampled, and the order of minibatches.
+            progress: Private folder of this run.
+
+        Raises:
+            ValueError: If there are no hands, a hand does not fit into the model's context, or ``kl`` wants an anchor
+                that was not given.
+            RlError: If a reward, loss, logit or gradient is not finite; the error names update and last good state.
+        """
+
+
+def check_anchor(kl: KlParams, anchor: PreTrainedModel | None) -> None:
+    """Check that the anchor that a KL penalty wants is there.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if kl.anchor != "none" and anchor is None:
+        raise ValueError(f"a KL penalty toward '{kl.anchor}' needs that model")

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from card24_pipeline.game.rewards import RewardTable
+from card24_pipeline.parameters.base import Params
+
+Algorithm = Literal["ppo", "grpo", "rloo"]
+"""Each is a module of this package whose ``train`` is a :class:`Trainer`."""
 
 Discount = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class RolloutSettings(_Settings):
+class RolloutParams(Params):
     """How answers are sampled. ``max_turns_per_update`` cuts episodes that go on when so many tries are spent."""
 
     hands_per_update: PositiveInt
@@ -36,11 +28,7 @@ class RolloutSettings(_Settings):
 
     @model_validator(mode="after")
     def check_budget(self) -> Self:
-        """Check that every hand of an update can be tried once.
-
-        Raises:
-            ValueError: If it cannot.
-        """
+        """Check that every hand of an update can be tried once."""
         if self.max_turns_per_update is not None and self.max_turns_per_update < self.hands_per_update:
             raise ValueError(
                 f"max_turns_per_update {self.max_turns_per_update} is below hands_per_update {self.hands_per_update}: "
@@ -49,7 +37,7 @@ class RolloutSettings(_Settings):
         return self
 
 
-class RewardSettings(_Settings):
+class RewardParams(Params):
     """The reward of each outcome of a try."""
 
     correct: float
@@ -64,7 +52,7 @@ class RewardSettings(_Settings):
         return RewardTable(**self.model_dump())
 
 
-class OptimiserSettings(_Settings):
+class OptimiserParams(Params):
     """AdamW and its learning rate, which is a function of the update."""
 
     learning_rate: PositiveFloat
@@ -75,7 +63,7 @@ class OptimiserSettings(_Settings):
     max_gradient_norm: PositiveFloat
 
 
-class PpoSettings(_Settings):
+class PpoParams(Params):
     """Proximal policy optimisation (arXiv 1707.06347) with two-level generalised advantage estimation.
 
     The value head starts at zero and has a learning rate of its own: at the policy's it would hardly move in a run.
@@ -97,11 +85,7 @@ class PpoSettings(_Settings):
 
     @model_validator(mode="after")
     def check_sizes(self) -> Self:
-        """Check that micro-batches fill a minibatch.
-
-        Raises:
-            ValueError: If they do not.
-        """
+        """Check that micro-batches fill a minibatch."""
         if self.minibatch_size % self.micro_batch_size:
             raise ValueError(
                 f"minibatch_size {self.minibatch_size} is no multiple of micro_batch_size {self.micro_batch_size}"
@@ -109,7 +93,7 @@ class PpoSettings(_Settings):
         return self
 
 
-class GroupSettings(_Settings):
+class GroupParams(Params):
     """What GRPO and RLOO need beside the rest: answers to one hand are judged against each other."""
 
     answers_per_hand: int = Field(ge=2)
@@ -118,44 +102,58 @@ class GroupSettings(_Settings):
     micro_batch_size: PositiveInt
 
 
-class RlSettings(_Settings):
-    """One reinforcement-learning run."""
+class RlParams(Params):
+    """One reinforcement-learning run, whichever algorithm it is."""
 
-    algorithm: Literal["ppo", "grpo", "rloo"]
     updates: PositiveInt
     resume_every_updates: PositiveInt
-    rollouts: RolloutSettings
-    rewards: RewardSettings
-    optimiser: OptimiserSettings
-    ppo: PpoSettings
-    group: GroupSettings
+    rollouts: RolloutParams
+    rewards: RewardParams
+    optimiser: OptimiserParams
+    ppo: PpoParams
+    group: GroupParams
 
-    @model_validator(mode="after")
-    def check_settings_that_belong_together(self) -> Self:
+    def lay_over(self, changes: Mapping[str, Any]) -> Self:
+        """Return these settings with others laid over them, key by key.
+
+        Raises:
+            ValueError: If a key is unknown or a value wrong.
+        """
+        return type(self).model_validate(_merge(self.model_dump(), changes))
+
+    def check_algorithm(self, algorithm: Algorithm) -> None:
         """Check what only one algorithm can do, and the sizes of its batches.
 
         Raises:
             ValueError: If GRPO or RLOO is to play several tries, or batches do not divide.
         """
-        hands = self.rollouts.hands_per_update
-        if self.algorithm == "ppo":
-            if hands % self.ppo.minibatch_size:
-                raise ValueError(f"hands_per_update {hands} is no multiple of minibatch_size {self.ppo.minibatch_size}")
-            return self
+        if algorithm == "ppo":
+            self._check_hands("ppo.minibatch_size", self.ppo.minibatch_size)
+            return
         if self.rollouts.max_tries > 1:
             raise ValueError(
-                f"max_tries {self.rollouts.max_tries} with {self.algorithm}: TRL's trainer compares whole answers to "
+                f"max_tries {self.rollouts.max_tries} with {algorithm}: TRL's trainer compares whole answers to "
                 "one prompt and has no value of the state after a failed try; use max_tries 1 or ppo"
             )
         if self.rollouts.max_turns_per_update is not None:
-            raise ValueError(f"max_turns_per_update has no meaning with {self.algorithm}: every hand is one turn")
-        for name in ("answers_per_hand", "micro_batch_size"):
-            if hands % getattr(self.group, name):
-                raise ValueError(f"hands_per_update {hands} is no multiple of group.{name} {getattr(self.group, name)}")
-        return self
+            raise ValueError(f"max_turns_per_update has no meaning with {algorithm}: every hand is one turn")
+        self._check_hands("group.answers_per_hand", self.group.answers_per_hand)
+        self._check_hands("group.micro_batch_size", self.group.micro_batch_size)
+
+    def _check_hands(self, name: str, size: int) -> None:
+        if self.rollouts.hands_per_update % size:
+            raise ValueError(f"hands_per_update {self.rollouts.hands_per_update} is no multiple of {name} {size}")
 
 
-class KlSettings(_Settings):
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+class KlParams(Params):
     """The model from which a KL penalty keeps the policy, and the penalty's weight."""
 
     anchor: Literal["none", "start", "max_ood", "base"]
@@ -163,11 +161,7 @@ class KlSettings(_Settings):
 
     @model_validator(mode="after")
     def check_anchor(self) -> Self:
-        """Check that the weight and the anchor agree.
-
-        Raises:
-            ValueError: If there is a weight without an anchor or an anchor without a weight.
-        """
+        """Check that the weight and the anchor agree."""
         if (self.anchor == "none") != (self.coefficient == 0):
             raise ValueError(f"anchor '{self.anchor}' with coefficient {self.coefficient}: give both, or 'none' and 0")
         return self

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from card24_pipeline.game.rewards import RewardTable
-from card24_pipeline.training.rl_settings import KlSettings
+from card24_pipeline.training.rl_params import KlParams
 
 
 def refuse(make_settings, match, **changes):
@@ -47,8 +47,8 @@ class TestSizes:
         assert refuse(make_settings, match, ppo={"micro_batch_size": 3}) == ("ppo",)
 
     def test_minibatches_fill_an_update(self, make_settings):
-        match = "hands_per_update 8 is no multiple of minibatch_size 6"
-        refuse(make_settings, match, ppo={"minibatch_size": 6, "micro_batch_size": 3})
+        with pytest.raises(ValueError, match=r"hands_per_update 8 is no multiple of ppo\.minibatch_size 6"):
+            make_settings(ppo={"minibatch_size": 6, "micro_batch_size": 3}).check_algorithm("ppo")
 
     def test_every_hand_has_a_try(self, make_settings):
         match = "max_turns_per_update 7 is below hands_per_update 8"
@@ -57,38 +57,63 @@ class TestSizes:
 
     @pytest.mark.parametrize("name", ["answers_per_hand", "micro_batch_size"])
     def test_groups_fill_an_update(self, make_settings, name):
-        match = f"hands_per_update 8 is no multiple of group.{name} 3"
-        refuse(make_settings, match, algorithm="grpo", group={name: 3})
+        with pytest.raises(ValueError, match=f"hands_per_update 8 is no multiple of group.{name} 3"):
+            make_settings(group={name: 3}).check_algorithm("grpo")
 
     def test_sizes_of_the_other_algorithm_do_not_matter(self, make_settings):
-        make_settings(algorithm="rloo", rollouts={"hands_per_update": 12}, ppo={"minibatch_size": 8})
-        make_settings(group={"answers_per_hand": 3, "micro_batch_size": 5})
+        make_settings(rollouts={"hands_per_update": 12}, ppo={"minibatch_size": 8}).check_algorithm("rloo")
+        make_settings(group={"answers_per_hand": 3, "micro_batch_size": 5}).check_algorithm("ppo")
 
 
 @pytest.mark.parametrize("algorithm", ["grpo", "rloo"])
 class TestGroupAlgorithms:
     def test_several_tries_are_refused_with_the_reason(self, make_settings, algorithm):
-        match = f"max_tries 3 with {algorithm}: TRL's trainer .* use max_tries 1 or ppo"
-        refuse(make_settings, match, algorithm=algorithm, rollouts={"max_tries": 3})
+        settings = make_settings(rollouts={"max_tries": 3})
+        settings.check_algorithm("ppo")
+        with pytest.raises(ValueError, match=f"max_tries 3 with {algorithm}: TRL's trainer .* use max_tries 1 or ppo"):
+            settings.check_algorithm(algorithm)
 
     def test_a_budget_of_turns_is_refused(self, make_settings, algorithm):
-        match = f"max_turns_per_update has no meaning with {algorithm}"
-        refuse(make_settings, match, algorithm=algorithm, rollouts={"max_turns_per_update": 8})
+        settings = make_settings(rollouts={"max_turns_per_update": 8})
+        with pytest.raises(ValueError, match=f"max_turns_per_update has no meaning with {algorithm}"):
+            settings.check_algorithm(algorithm)
+
+
+class TestLayOver:
+    def test_only_the_named_keys_change(self, make_settings):
+        settings = make_settings()
+        changes = {"updates": 9, "ppo": {"epochs": 5}, "rollouts": {"max_turns_per_update": 8}}
+        assert settings.lay_over(changes) == make_settings(**changes) != settings
+        assert settings.lay_over({}) == settings
+
+    @pytest.mark.parametrize(
+        ("changes", "place"),
+        [
+            ({"algorithm": "ppo"}, ("algorithm",)),
+            ({"ppo": {"epoch": 5}}, ("ppo", "epoch")),
+            ({"ppo": {"epochs": 0}}, ("ppo", "epochs")),
+            ({"ppo": 5}, ("ppo",)),
+        ],
+    )
+    def test_what_was_refused_before_is_refused_here(self, make_settings, changes, place):
+        with pytest.raises(ValidationError) as caught:
+            make_settings().lay_over(changes)
+        assert [error["loc"] for error in caught.value.errors()] == [place]
 
 
 class TestKl:
     @pytest.mark.parametrize(("anchor", "coefficient"), [("none", 0.1), ("start", 0.0)])
     def test_anchor_and_weight_come_together(self, anchor, coefficient):
         with pytest.raises(ValidationError, match=f"anchor '{anchor}' with coefficient {coefficient}: give both, or"):
-            KlSettings(anchor=anchor, coefficient=coefficient)
+            KlParams(anchor=anchor, coefficient=coefficient)
 
     @pytest.mark.parametrize(
         ("coefficient", "match"), [(-0.1, "greater than or equal to 0"), (math.nan, "finite"), (math.inf, "finite")]
     )
     def test_weight_is_finite_and_not_negative(self, coefficient, match):
         with pytest.raises(ValidationError, match=match):
-            KlSettings(anchor="start", coefficient=coefficient)
+            KlParams(anchor="start", coefficient=coefficient)
 
     def test_sound_pairs_pass(self):
-        assert KlSettings(anchor="none", coefficient=0.0).coefficient == 0
-        assert KlSettings(anchor="base", coefficient=0.5).anchor == "base"
+        assert KlParams(anchor="none", coefficient=0.0).coefficient == 0
+        assert KlParams(anchor="base", coefficient=0.5).anchor == "base"
