@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from card24_pipeline.checkpoints.manifest import MANIFEST, CheckpointError
+from card24_pipeline.checkpoints.publishing import StagedFolder
 from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, INDEX, WEIGHTS, Checkpoint
-from card24_pipeline.checkpoints.staging import StagedFolder
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,7 @@ class FolderWriter(StagedFolder):
     Used as a context manager: the folder appears, manifest last, when the block ends without an exception.
     """
 
-    def __init__(self, folder: Path, *, like: Checkpoint, max_shard_bytes: int = 512 * 2**20) -> None:
+    def __init__(self, folder: Path, *, like: Checkpoint, max_shard_bytes: int = 256 * 2**20) -> None:
         """Begin a folder.
 
         Args:

@@ -6,13 +6,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.checkpoints.manifest import CheckpointError
-from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, Checkpoint, open_checkpoint, read_header, read_json
-from card24_pipeline.checkpoints.staging import StagedFolder
+from card24_pipeline.checkpoints.publishing import StagedFolder
+from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, Checkpoint, read_header, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 _FACTOR = re.compile(re.escape(PREFIX) + r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
-
-
-@dataclass(frozen=True)
-class LowRankUpdate:
-    """ΔW = left @ right, with left m × r and right r × n, float32."""
-
-    left: torch.Tensor
-    right: torch.Tensor
 
 
 class AdapterWriter(StagedFolder):
@@ -48,20 +39,20 @@ class AdapterWriter(StagedFolder):
         self._tensors: dict[str, torch.Tensor] = {}
         self._ranks: dict[str, int] = {}
 
-    def add(self, name: str, update: LowRankUpdate) -> None:
-        """Add the update of the weight ``name``; one of rank 0 is left out.
+    def add(self, name: str, left: torch.Tensor, right: torch.Tensor) -> None:
+        """Add the update left @ right (m × r, r × n) of the weight ``name``; one of rank 0 is left out.
 
         Raises:
             CheckpointError: If the target has no such weight or its shape differs.
         """
-        shape = (update.left.shape[0], update.right.shape[1])
+        shape = (left.shape[0], right.shape[1])
         if self._target.describe(name).shape != shape or not name.endswith(".weight"):
             raise CheckpointError(f"{self.folder}: {name} takes no update of shape {list(shape)}")
-        module, rank = name.removesuffix(".weight"), update.left.shape[1]
+        module, rank = name.removesuffix(".weight"), left.shape[1]
         if rank:
             self._ranks[module] = rank
-            self._tensors[f"{PREFIX}{module}.lora_A.weight"] = update.right.float().contiguous()
-            self._tensors[f"{PREFIX}{module}.lora_B.weight"] = update.left.float().contiguous()
+            self._tensors[f"{PREFIX}{module}.lora_A.weight"] = right.float().contiguous()
+            self._tensors[f"{PREFIX}{module}.lora_B.weight"] = left.float().contiguous()
 
     def complete(self) -> None:
         """Write weights and configuration.
@@ -98,11 +89,12 @@ class AdapterWriter(StagedFolder):
 class LoraCheckpoint(Checkpoint):
     """A LoRA adapter on its base, read as one checkpoint: W + scaling · B A."""
 
-    def __init__(self, base: Checkpoint, adapter: Path, factors: Mapping[str, float]) -> None:
+    def __init__(self, base: Checkpoint, adapter: Path, scalings: Mapping[str, float]) -> None:
         """Take the base, the adapter's folder and the scaling of each adapted weight."""
         super().__init__(base.folder, base._files, base._infos)
         self.adapter = adapter
-        self._scalings = dict(factors)
+        self._base = base
+        self._scalings = dict(scalings)
 
     def read(self, name: str) -> torch.Tensor:
         """Read a tensor with the adapter's update in it, in the base's dtype.
@@ -110,7 +102,7 @@ class LoraCheckpoint(Checkpoint):
         Raises:
             CheckpointError: See :meth:`Checkpoint.read`.
         """
-        weight = super().read(name)
+        weight = self._base.read(name)
         if name not in self._scalings:
             return weight
         import torch
@@ -124,13 +116,30 @@ class LoraCheckpoint(Checkpoint):
             raise CheckpointError(f"{self.adapter / ADAPTER_WEIGHTS}: the update of {name} holds NaN or infinity")
         return changed.to(weight.dtype)
 
+    def close(self) -> None:
+        """Close the base."""
+        self._base.close()
 
-def open_adapter(folder: Path, base: Path | str | None) -> LoraCheckpoint:
-    """Open an adapter folder on its base; see :func:`open_checkpoint`.
+
+def find_base(folder: Path, base: Path | str | None = None) -> Path:
+    """Return the folder of an adapter's base: the one given, or else the one that its configuration names.
 
     Raises:
-        CheckpointError: If the base is not found, or the adapter is of a kind whose update is not B A alone, or does
-            not fit the base.
+        CheckpointError: If there is no such folder.
+    """
+    source = Path(base or str(read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")))
+    if not source.is_dir():
+        raise CheckpointError(
+            f"{folder}: its base model {source} is no folder here; merge the adapter or name the base"
+        )
+    return source
+
+
+def open_adapter(folder: Path, base: Checkpoint) -> LoraCheckpoint:
+    """Open an adapter folder on its base.
+
+    Raises:
+        CheckpointError: If the adapter is of a kind whose update is not B A alone, or does not fit the base.
     """
     config = read_json(folder / ADAPTER_CONFIG)
     unsupported = {"use_dora": False, "fan_in_fan_out": False, "modules_to_save": None, "bias": "none"}
@@ -139,13 +148,7 @@ def open_adapter(folder: Path, base: Path | str | None) -> LoraCheckpoint:
     for key, plain in unsupported.items():
         if config.get(key, plain) not in (plain, None, []):
             raise CheckpointError(f"{folder / ADAPTER_CONFIG}: {key} {config[key]!r} is not supported, merge it first")
-    source = Path(base or str(config.get("base_model_name_or_path")))
-    if not source.is_dir():
-        raise CheckpointError(
-            f"{folder}: its base model {source} is no folder here; merge the adapter or name the base"
-        )
-    under = open_checkpoint(source)
-    return LoraCheckpoint(under, folder, _read_scalings(folder, config, under))
+    return LoraCheckpoint(base, folder, _read_scalings(folder, config, base))
 
 
 def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) -> dict[str, float]:

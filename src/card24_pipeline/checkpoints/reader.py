@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,7 +39,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, files: Mapping[str, Path], infos: Mapping[str, TensorInfo]) -> None:
-        """Take the file and the description of every tensor; see :func:`open_checkpoint`."""
+        """Take the file and the description of every tensor; see :func:`open_folder`."""
         self.folder = folder
         self.names = tuple(sorted(infos))
         self.config: dict[str, Any] = read_json(folder / "config.json")
@@ -88,12 +90,8 @@ class Checkpoint:
         self.close()
 
 
-def open_checkpoint(path: Path | str, *, base: Path | str | None = None) -> Checkpoint:
-    """Open a folder with one safetensors file or sharded ones, or a LoRA adapter on its base; read headers only.
-
-    Args:
-        path: The folder.
-        base: Folder of an adapter's base model; without it, the one that the adapter's configuration names.
+def open_folder(path: Path | str) -> Checkpoint:
+    """Open a folder with one safetensors file or sharded ones; read headers only.
 
     Raises:
         CheckpointError: If the folder, ``config.json``, the index or a shard is missing or damaged, a tensor is not
@@ -102,10 +100,6 @@ def open_checkpoint(path: Path | str, *, base: Path | str | None = None) -> Chec
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder; a model of the hub is written hub:organisation/name")
-    if (folder / ADAPTER_CONFIG).is_file():
-        from card24_pipeline.checkpoints.lora import open_adapter
-
-        return open_adapter(folder, base)
     files = _locate_tensors(folder)
     infos: dict[str, TensorInfo] = {}
     for file in sorted(set(files.values())):
@@ -171,6 +165,15 @@ def _open_file(file: Path) -> Any:
         raise CheckpointError(f"{file} is missing") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} is truncated or not a safetensors file: {error}") from error
+
+
+def count_bytes(checkpoint: Checkpoint) -> int:
+    """Return the size of a checkpoint's tensors in bytes, from their headers."""
+    size = 0
+    for info in map(checkpoint.describe, checkpoint.names):
+        width = re.search(r"\d+", info.dtype)
+        size += prod(info.shape) * (int(width.group()) // 8 if width else 1)
+    return size
 
 
 def check_same_model(donor: Checkpoint, target: Checkpoint) -> None:
