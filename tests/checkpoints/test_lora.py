@@ -73,6 +73,18 @@ def test_adapter_without_its_base_says_so(tmp_path, save_model) -> None:
         open_checkpoint(tmp_path / "adapter")
 
 
+def test_an_adapter_on_an_adapter_is_read_with_both(tmp_path, save_model) -> None:
+    source, name = save_model("base"), "model.layers.0.mlp.up_proj.weight"
+    torch.manual_seed(3)
+    first, second = (draw_update((24, 16), rank) for rank in (1, 2))
+    for adapter, update in (("first", first), ("second", second)):
+        with open_checkpoint(source) as target, AdapterWriter(tmp_path / adapter, target=target) as writer:
+            writer.add(name, *update)
+    with open_checkpoint(source) as plain, open_checkpoint(tmp_path / "second", base=tmp_path / "first") as read:
+        wanted = plain.read(name) + first[0] @ first[1] + second[0] @ second[1]
+        assert torch.allclose(read.read(name), wanted, atol=TOLERANCE)
+
+
 def test_no_update_or_a_wrong_one_leaves_nothing(tmp_path, save_model) -> None:
     with open_checkpoint(save_model("base")) as target:
         with pytest.raises(CheckpointError, match="would hold no update"), AdapterWriter(tmp_path / "a", target=target):

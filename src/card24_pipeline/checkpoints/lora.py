@@ -24,16 +24,11 @@ _FACTOR = re.compile(re.escape(PREFIX) + r"(?P<module>.+)\.lora_(?P<side>[AB])\.
 class AdapterWriter(StagedFolder):
     """Writes low-rank updates as a LoRA adapter that ``PeftModel.from_pretrained`` loads onto the target.
 
-    Every module gets its own rank and a scaling of 1, so that merging adds left @ right. Used as a context manager:
-    the folder appears, manifest last, when the block ends without an exception.
+    Every module gets its own rank and a scaling of 1, so that merging adds left @ right.
     """
 
     def __init__(self, folder: Path, *, target: Checkpoint) -> None:
-        """Begin an adapter of ``target``.
-
-        Raises:
-            CheckpointError: If something already stands at ``folder``.
-        """
+        """Begin an adapter of ``target``."""
         super().__init__(folder)
         self._target = target
         self._tensors: dict[str, torch.Tensor] = {}
@@ -55,11 +50,7 @@ class AdapterWriter(StagedFolder):
             self._tensors[f"{PREFIX}{module}.lora_B.weight"] = left.float().contiguous()
 
     def complete(self) -> None:
-        """Write weights and configuration.
-
-        Raises:
-            CheckpointError: If there is no update at all.
-        """
+        """Write weights and configuration; raise a CheckpointError if there is no update at all."""
         from safetensors.torch import save_file
 
         if not self._ranks:
@@ -97,11 +88,7 @@ class LoraCheckpoint(Checkpoint):
         self._scalings = dict(scalings)
 
     def read(self, name: str) -> torch.Tensor:
-        """Read a tensor with the adapter's update in it, in the base's dtype.
-
-        Raises:
-            CheckpointError: See :meth:`Checkpoint.read`.
-        """
+        """Read a tensor with the adapter's update in it, in the base's dtype; see :meth:`Checkpoint.read`."""
         weight = self._base.read(name)
         if name not in self._scalings:
             return weight
@@ -164,7 +151,7 @@ def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) ->
         shape = base.describe(name).shape
         rank = info.shape[0] if match["side"] == "A" else info.shape[1]
         wanted = (rank, shape[1]) if match["side"] == "A" else (shape[0], rank)
-        other = key.replace(".lora_A.", ".lora_B.") if match["side"] == "A" else key.replace(".lora_B.", ".lora_A.")
+        other = f"{PREFIX}{match['module']}.lora_{'B' if match['side'] == 'A' else 'A'}.weight"
         if info.shape != wanted or other not in header:
             raise CheckpointError(f"{file}: {key} does not fit {name} of {base.folder}")
         alpha = _match_pattern(config.get("alpha_pattern") or {}, match["module"], config["lora_alpha"])
@@ -174,7 +161,4 @@ def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) ->
 
 def _match_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
     """Return the value of the first pattern that PEFT would match to the module's name."""
-    for pattern, value in patterns.items():
-        if re.match(rf"(.*\.)?({pattern})$", module):
-            return value
-    return default
+    return next((value for pattern, value in patterns.items() if re.match(rf"(.*\.)?({pattern})$", module)), default)

@@ -1,7 +1,5 @@
 """The manifest that marks a folder as whole: written last, naming every other file with its size and digest."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Opening whatever holds a checkpoint: a folder of weights, or an adapter on its base."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from card24_pipeline.checkpoints.lora import find_base, open_adapter

@@ -48,21 +48,13 @@ class Checkpoint:
         self._open: tuple[Path, Any] | None = None
 
     def describe(self, name: str) -> TensorInfo:
-        """Return dtype and shape of a tensor, without reading it.
-
-        Raises:
-            CheckpointError: If there is no such tensor.
-        """
+        """Return dtype and shape of a tensor, without reading it; raise a CheckpointError if there is none."""
         if name not in self._infos:
             raise CheckpointError(f"{self.folder} has no tensor {name}")
         return self._infos[name]
 
     def read(self, name: str) -> torch.Tensor:
-        """Read a tensor in its stored dtype.
-
-        Raises:
-            CheckpointError: If there is no such tensor, or it holds NaN or infinity.
-        """
+        """Read a tensor in its stored dtype; raise a CheckpointError if there is none, or it holds NaN or infinity."""
         import torch
 
         self.describe(name)
@@ -101,36 +93,22 @@ def open_folder(path: Path | str) -> Checkpoint:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder; a model of the hub is written hub:organisation/name")
     files = _locate_tensors(folder)
-    infos: dict[str, TensorInfo] = {}
-    for file in sorted(set(files.values())):
-        found = read_header(file)
-        infos |= {name: info for name, info in found.items() if files.get(name) == file}
+    headers = {file: read_header(file) for file in sorted(set(files.values()))}
     for name, file in files.items():
-        if name not in infos:
+        if name not in headers[file]:
             raise CheckpointError(f"{file} lacks tensor {name}, though {folder / INDEX} puts it there")
-    return Checkpoint(folder, files, infos)
+    return Checkpoint(folder, files, {name: headers[file][name] for name, file in files.items()})
 
 
 def read_header(file: Path) -> dict[str, TensorInfo]:
-    """Return the description of every tensor of a safetensors file.
-
-    Raises:
-        CheckpointError: If the file is missing, truncated or no safetensors file.
-    """
-    infos = {}
+    """Return the description of every tensor of a safetensors file; raise a CheckpointError if it is none."""
     with _open_file(file) as stream:
-        for name in stream.keys():  # noqa: SIM118 - no dictionary
-            view = stream.get_slice(name)
-            infos[name] = TensorInfo(view.get_dtype(), tuple(view.get_shape()))
-    return infos
+        views = {name: stream.get_slice(name) for name in stream.keys()}  # noqa: SIM118 - no dictionary
+        return {name: TensorInfo(view.get_dtype(), tuple(view.get_shape())) for name, view in views.items()}
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        CheckpointError: If the file is missing or holds anything else.
-    """
+    """Read a JSON object; raise a CheckpointError if the file is missing or holds anything else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -1,7 +1,5 @@
 """Applying edits tensor by tensor; every matrix is read and decomposed once, whatever the number of edits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path

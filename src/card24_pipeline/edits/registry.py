@@ -65,30 +65,30 @@ class EditMethod:
 
     Attributes:
         name: Its name in parameters, on the command line and in tables.
-        title: What a reader calls it.
-        paper: Where it comes from; empty for a control of our own.
-        scope: Tensors that it changes: ``matrices`` of attention and MLP, all of a ``quarter`` of the layers, or all
-            of the ``model``.
-        low_rank: Whether it returns the pair (L, R) of an update L R, which can be an adapter, and not the tensor.
-        outer_products: How many it adds for each singular direction that its knob names (all of them without a knob).
-        entry_flops: Other operations an entry.
-        change: The function.
+        change: The function, which refuses a knob out of range.
         inputs: What the function is given of each tensor.
         knob: Its knob, if it has one.
         has_sigma: Whether there is a choice of singular values.
+        title: What a reader calls it.
+        scope: Tensors that it changes: ``matrices`` of attention and MLP, all of a ``quarter`` of the layers, or all
+            of the ``model``.
+        paper: Where it comes from; empty for a control of our own.
+        low_rank: Whether it returns the pair (L, R) of an update L R, which can be an adapter, and not the tensor.
+        outer_products: How many it adds for each singular direction that its knob names (all of them without a knob).
+        entry_flops: Other operations an entry.
     """
 
     name: str
-    title: str
-    paper: str
-    scope: Scope
-    low_rank: bool
-    outer_products: int
-    entry_flops: int
     change: Callable[..., Any]
     inputs: tuple[str, ...]
     knob: Knob | None
     has_sigma: bool
+    title: str
+    scope: Scope
+    paper: str = ""
+    low_rank: bool = False
+    outer_products: int = 0
+    entry_flops: int = 0
 
     def count_outer_products(self, knob: float | None, shape: tuple[int, ...]) -> int:
         """Return how many outer products are added to a matrix: the rank of a low-rank update."""
@@ -100,16 +100,8 @@ class EditMethod:
 _FOUND: dict[str, EditMethod] = {}
 
 
-def edit_method(
-    *,
-    title: str,
-    scope: Scope,
-    paper: str = "",
-    low_rank: bool = False,
-    outer_products: int = 0,
-    entry_flops: int = 0,
-) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
-    """Make a function an :class:`EditMethod`; it then refuses a knob out of range."""
+def edit_method(**facts: Any) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Make a function an :class:`EditMethod`, of which ``facts`` are the attributes from ``title`` on."""
 
     def register(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         given = inspect.signature(function).parameters
@@ -129,8 +121,7 @@ def edit_method(
                 knob.check(choices[knob.name])  # type: ignore[arg-type]
             return function(*args, **choices)
 
-        facts = (title, paper, scope, low_rank, outer_products, entry_flops)
-        _FOUND[function.__name__] = EditMethod(function.__name__, *facts, change, inputs, knob, "sigma" in given)
+        _FOUND[function.__name__] = EditMethod(function.__name__, change, inputs, knob, "sigma" in given, **facts)
         return change
 
     return register

@@ -1,7 +1,5 @@
 """Spectra of whole checkpoints, matrix by matrix, in processes side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -41,22 +39,13 @@ class Change:
     return_fraction: float = 0.0
 
 
-@dataclass(frozen=True)
-class Spectra:
-    """Rows of all matrices: by band, by index and of returns (see ``spectral.movement``)."""
-
-    bands: pd.DataFrame
-    indices: pd.DataFrame
-    returns: pd.DataFrame
-
-
 def measure_spectra_of(
     folders: Mapping[str, Path],
     changes: Sequence[Change],
     settings: SpectraSettings,
     *,
     open_at: Callable[[Path], Checkpoint] = open_folder,
-) -> Spectra:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Measure every attention and MLP matrix between pairs of checkpoints, beside the null models.
 
     Each matrix of each checkpoint is decomposed once. A process holds one matrix of every checkpoint at a time.
@@ -66,6 +55,9 @@ def measure_spectra_of(
         changes: Pairs to compare.
         settings: Bands and null models.
         open_at: Opens a folder; importable by name, since other processes call it.
+
+    Returns:
+        Rows of all matrices: by band, by index, and of the way to references (see ``spectral.movement``).
 
     Raises:
         CheckpointError: If the folders do not hold the same model.
@@ -78,7 +70,8 @@ def measure_spectra_of(
     jobs = [(name, place) for name, place in places.items() if is_layer_matrix(place, shapes[name])]
     measure = partial(_measure_matrix, folders, changes, settings, open_at)
     parts = map_in_processes(measure, jobs, description="Spectra", unit="matrix")
-    return Spectra(*(pd.DataFrame([row for part in parts for row in part[kind]]) for kind in range(3)))
+    bands, indices, returns = (pd.DataFrame([row for part in parts for row in part[kind]]) for kind in range(3))
+    return bands, indices, returns
 
 
 def _measure_matrix(

@@ -1,7 +1,5 @@
 """One tensor in several checkpoints, read and decomposed no more often than needed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

@@ -3,8 +3,6 @@
 Arithmetic is in float32. Hats are the donor's: Ŵ = Û diag(σ̂) V̂ᵀ. ``donor`` and ``target`` are the factors of Ŵ and W.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 
@@ -92,11 +90,7 @@ def keep_triplets(weight: Tensor, donor_weight: Tensor, delta: Factors, count: i
 
 
 def check_factors(weight: Tensor, **factors: Factors) -> None:
-    """Check that factors, by what they are of, fit a matrix.
-
-    Raises:
-        ValueError: If they do not.
-    """
+    """Raise a ValueError if factors, by what they are of, do not fit a matrix."""
     for name, found in factors.items():
         shape = (found.left.shape[0], found.right.shape[1])
         if shape != tuple(weight.shape):
@@ -106,11 +100,7 @@ def check_factors(weight: Tensor, **factors: Factors) -> None:
 
 
 def check_shapes(weight: Tensor, donor_weight: Tensor) -> None:
-    """Check that the donor's tensor has the target's shape, which PyTorch would stretch it to.
-
-    Raises:
-        ValueError: If it has not.
-    """
+    """Raise a ValueError if the donor's tensor has not the target's shape, which PyTorch might stretch it to."""
     if donor_weight.shape != weight.shape:
         raise ValueError(f"the donor's tensor is {_write(donor_weight.shape)}, the target's {_write(weight.shape)}")
 

@@ -1,7 +1,5 @@
 """How the singular values and vectors of one matrix moved between checkpoints, beside two null models."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

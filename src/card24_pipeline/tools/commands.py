@@ -1,7 +1,5 @@
 """What the tools do with their settings, shown to the command line: recover a checkpoint, measure what moved."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ import click
 
 from card24_pipeline.checkpoints.publishing import check_vacant
 from card24_pipeline.edits.edit import Edit
-from card24_pipeline.tools.params import CheckpointToolParams
+from card24_pipeline.tools.params import ToolParams
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +35,7 @@ def recover(parameters: dict[str, Any]) -> dict[str, Any]:
     """
     from card24_pipeline.tools.recover import recover_checkpoint
 
-    params = CheckpointToolParams.pick(parameters)
+    params = ToolParams.pick(parameters)
     donor, target = params.require_pair()
     edit = params.make_edit()
     folder = params.name_output(params.method)
@@ -55,7 +53,7 @@ def recover(parameters: dict[str, Any]) -> dict[str, Any]:
     return report
 
 
-def _choose_knob(params: CheckpointToolParams, edit: Edit, folder: Path) -> tuple[Edit, dict[str, float]]:
+def _choose_knob(params: ToolParams, edit: Edit, folder: Path) -> tuple[Edit, dict[str, float]]:
     """Choose the edit's knob by the probe."""
     from card24_pipeline.tools.probe import ProbeSettings, choose_knob, read_questions
 
@@ -82,17 +80,17 @@ def measure(parameters: dict[str, Any]) -> dict[str, Any]:
     from card24_pipeline.evaluation.spectra import Change, measure_spectra_of
     from card24_pipeline.spectral.movement import SpectraSettings
 
-    params = CheckpointToolParams.pick(parameters)
+    params = ToolParams.pick(parameters)
     folders = dict(zip(("donor", "target"), map(resolve_checkpoint, params.require_pair()), strict=True))
     folder = params.name_output("spectra")
     check_vacant(folder)
     settings = SpectraSettings(params.spectra_fractions, params.null_draws, params.draw_seed)
     change = Change("donor_to_target", 0, "donor", "target", by_index=True)
-    spectra = measure_spectra_of(folders, [change], settings, open_at=open_checkpoint)
+    bands, indices, _ = measure_spectra_of(folders, [change], settings, open_at=open_checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    spectra.bands.to_csv(folder / "spectra.csv", index=False, float_format="%.6g")
-    spectra.indices.to_parquet(folder / "spectra_by_index.parquet", index=False)
-    means = spectra.bands.groupby(["band", "fraction", "model"])[MEASURED].mean()
+    bands.to_csv(folder / "spectra.csv", index=False, float_format="%.6g")
+    indices.to_parquet(folder / "spectra_by_index.parquet", index=False)
+    means = bands.groupby(["band", "fraction", "model"])[MEASURED].mean()
     logger.info("Means over matrices:\n%s", means.to_string(float_format="%.4g"))
     logger.info("Written to %s", folder)
     return {"folder": str(folder), "means": means.reset_index().to_dict("records")}

@@ -1,9 +1,7 @@
 """Settings of the tools for anyone's checkpoints; see conf/base/parameters_checkpoint_tools.yml."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
@@ -14,7 +12,7 @@ from card24_pipeline.parameters.base import Params
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class CheckpointToolParams(Params):
+class ToolParams(Params):
     """Settings of ``checkpoint_recovery`` and ``checkpoint_spectra``.
 
     The knob may also be given by the name that the method calls it: ``method=uv_top,top_fraction=0.2``.
@@ -61,18 +59,14 @@ class CheckpointToolParams(Params):
         return [value] if isinstance(value, str) else value
 
     @classmethod
-    def pick(cls, parameters: dict[str, Any]) -> CheckpointToolParams:
+    def pick(cls, parameters: dict[str, Any]) -> Self:
         """Take the tools' settings out of all parameters of a run."""
         knob = load_method(parameters["method"]).knob
-        names = {*cls.model_fields, *([knob.name] if knob else [])}
+        names = {*cls.model_fields, knob.name if knob else "knob"}
         return cls(**{name: value for name, value in parameters.items() if name in names})
 
     def make_edit(self) -> Edit:
-        """Return the edit that the settings describe, at the method's usual knob where none is given.
-
-        Raises:
-            ValueError: If they do not go together.
-        """
+        """Return the edit that the settings describe, at the method's usual knob where none is given."""
         knob = load_method(self.method).knob
         return Edit(
             method=self.method,
@@ -91,14 +85,8 @@ class CheckpointToolParams(Params):
         return Path("data/06_models/recovered") / f"{name}-{kind}"
 
     def require_pair(self) -> tuple[str, str]:
-        """Return donor and target.
-
-        Raises:
-            ValueError: If one of them is not named.
-        """
-        if not self.donor or not self.target:
-            missing = "target" if self.donor else "donor"
-            raise ValueError(
-                f"{missing}: name a checkpoint folder or hub:organisation/name (--params=donor=…,target=…)"
-            )
-        return self.donor, self.target
+        """Return donor and target; raise a ValueError if one of them is not named."""
+        if self.donor and self.target:
+            return self.donor, self.target
+        missing = "target" if self.donor else "donor"
+        raise ValueError(f"{missing}: name a checkpoint folder or hub:organisation/name (--params=donor=…,target=…)")

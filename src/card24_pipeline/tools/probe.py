@@ -1,7 +1,5 @@
 """Choosing an edit's knob by the user's own questions."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence

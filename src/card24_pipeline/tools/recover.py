@@ -1,7 +1,5 @@
 """Recovery of anyone's checkpoint: an edited folder or a LoRA adapter, with a report of what moved."""
 
-from __future__ import annotations
-
 import json
 import logging
 import math
@@ -105,11 +103,7 @@ def recover_checkpoint(
 
 
 def check_disk(folder: Path, size: int) -> None:
-    """Say what is about to be written, and check that it fits.
-
-    Raises:
-        CheckpointError: If the disk has less than ``size`` bytes left.
-    """
+    """Say what is about to be written; raise a CheckpointError if the disk has less than ``size`` bytes left."""
     parent = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(parent).free
     logger.info("Will write %.2f GB to %s, where %.1f GB are free", size / 1e9, folder, free / 1e9)

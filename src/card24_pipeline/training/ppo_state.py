@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest, publish_folder, write_manifest
+from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest, write_manifest
+from card24_pipeline.checkpoints.publishing import publish_folder
 
 if TYPE_CHECKING:
     import torch

@@ -1,11 +1,9 @@
 """Parameters of the edits."""
 
-from __future__ import annotations
-
 from itertools import product
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, RootModel, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from card24_pipeline.edits.edit import Edit
 from card24_pipeline.parameters.base import Params
@@ -55,7 +53,3 @@ class EditArmParams(Params):
     def list_edits(self) -> list[Edit]:
         """Return every variant of the grid."""
         return [edit for family in self.grid for edit in family.list_edits(seed=self.seed)]
-
-
-class EditArmsParams(RootModel[Annotated[dict[str, EditArmParams], Field(min_length=1)]], frozen=True):
-    """The arms of edits by their names."""

@@ -18,6 +18,7 @@ def create_pipeline() -> Pipeline:
                     "eval_hands",
                     "params:game.prompt",
                     "params:scoring",
+                    "params:device",
                     "params:edit_arms",
                     "params:edit_arm",
                 ],

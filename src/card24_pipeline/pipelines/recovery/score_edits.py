@@ -1,7 +1,5 @@
 """Edit the last fine-tuning checkpoint in every way of the grid, and score each variant on every hand."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -14,10 +12,11 @@ import pandas as pd
 from card24_pipeline.checkpoints.reader import Checkpoint, open_folder
 from card24_pipeline.checkpoints.selection import describe_tensors
 from card24_pipeline.edits.edit import Edit
-from card24_pipeline.evaluation.settings import ScoringSettings
+from card24_pipeline.evaluation.scoring import ScoringParams
 from card24_pipeline.evaluation.variant_scoring import score_variants
+from card24_pipeline.parameters.arms import read_arm
 from card24_pipeline.parameters.prompt import PromptParams
-from card24_pipeline.pipelines.recovery.params import EditArmsParams
+from card24_pipeline.pipelines.recovery.params import EditArmParams
 
 # The published study's samples of hands: the other splits hold every hand that they drew from.
 LEFT_OUT = "published_"
@@ -29,8 +28,9 @@ def score_edits(
     selected_checkpoints: pd.DataFrame,
     eval_hands: pd.DataFrame,
     prompt: PromptParams,
-    scoring: ScoringSettings,
-    edit_arms: EditArmsParams,
+    scoring: ScoringParams,
+    device: str,
+    edit_arms: dict[str, Any],
     edit_arm: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Build every variant of End and score it on the hands of all splits but the published draws.
@@ -44,9 +44,9 @@ def score_edits(
     from card24_pipeline.edits.applying import write_edited
 
     started = time.perf_counter()
+    edits = read_arm(edit_arms, edit_arm, EditArmParams).list_edits()
     steps = selected_checkpoints.set_index("role")["step"]
     max_ood, end = (sft_checkpoints / f"step_{int(steps[role])}" for role in ("max_ood", "end"))
-    edits = edit_arms.root[edit_arm].list_edits()
     hands = eval_hands[~eval_hands["split"].str.startswith(LEFT_OUT)].reset_index(drop=True)
     with TemporaryDirectory(prefix="card24-variants-") as temporary, ExitStack() as stack:
         donors = {
@@ -58,13 +58,8 @@ def score_edits(
         write_edited(donors, target, folders)
         variants = _describe_variants(edits, target)
         written = time.perf_counter()
-        scores, hand_scores = score_variants(
-            {edit.name: folder for folder, edit in folders.items()},
-            hands,
-            scoring,
-            layout=prompt.layout,
-            style=prompt.style,
-        )
+        named = {edit.name: folder for folder, edit in folders.items()}
+        scores, hand_scores = score_variants(named, hands, scoring, prompt, device=device)
     finished = time.perf_counter()
     timings = {
         "wall_seconds": finished - started,

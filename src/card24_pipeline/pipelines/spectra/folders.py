@@ -1,7 +1,5 @@
 """Checkpoints of the study by the names that seed the null models' draws: ``base``, ``sft 40``, ``plain 40``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 BASE = "base"

@@ -1,7 +1,5 @@
 """Measure how singular values and vectors moved by reinforcement learning, and whether they moved back."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ def measure_rl_spectra(
         tell whether RL moved the weights back toward the base or MaxOOD; and the timings.
     """
     from card24_pipeline.evaluation.spectra import Change, measure_spectra_of
+    from card24_pipeline.spectral.movement import SpectraSettings
 
     started = time.perf_counter()
     steps = {str(role): int(step) for role, step in selected_checkpoints.set_index("role")["step"].items()}
@@ -39,7 +38,9 @@ def measure_rl_spectra(
     ]
     folders = {BASE: base_model} | {f"sft {step}": sft[step] for step in (steps["max_ood"], *rl)}
     folders |= {f"{rl_arm} {step}": folder for step, folder in rl.items()}
-    spectra = measure_spectra_of(folders, changes, params.to_settings())
-    back = spectra.returns.drop(columns="pair").rename(columns={"step": "from_step", "norm_squared": "rl_norm_squared"})
-    back["reference"] = back["reference"].map({max_ood: "max_ood", BASE: BASE})
-    return spectra.bands, spectra.indices, back, {"wall_seconds": time.perf_counter() - started}
+    settings = SpectraSettings(params.fractions, params.null_draws, params.null_seed)
+    bands, indices, returns = measure_spectra_of(folders, changes, settings)
+    names = {"step": "from_step", "norm_squared": "rl_norm_squared"}
+    returns = returns.drop(columns="pair").rename(columns=names)
+    returns["reference"] = returns["reference"].map({max_ood: "max_ood", BASE: BASE})
+    return bands, indices, returns, {"wall_seconds": time.perf_counter() - started}

@@ -1,7 +1,5 @@
 """Measure how singular values and vectors moved from the base through fine-tuning."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ def measure_sft_spectra(
         the timings.
     """
     from card24_pipeline.evaluation.spectra import Change, measure_spectra_of
+    from card24_pipeline.spectral.movement import SpectraSettings
 
     started = time.perf_counter()
     steps = {str(role): int(step) for role, step in selected_checkpoints.set_index("role")["step"].items()}
@@ -31,5 +30,6 @@ def measure_sft_spectra(
     if max_ood != end:
         changes.append(Change("max_ood_to_end", end, f"sft {max_ood}", f"sft {end}", by_index=True))
     folders = {BASE: base_model} | {f"sft {step}": folder for step, folder in sft.items()}
-    spectra = measure_spectra_of(folders, changes, params.to_settings())
-    return spectra.bands, spectra.indices, {"wall_seconds": time.perf_counter() - started}
+    settings = SpectraSettings(params.fractions, params.null_draws, params.null_seed)
+    bands, indices, _ = measure_spectra_of(folders, changes, settings)
+    return bands, indices, {"wall_seconds": time.perf_counter() - started}

@@ -1,15 +1,10 @@
 """Parameters of the spectra."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from card24_pipeline.parameters.base import Params
-
-if TYPE_CHECKING:
-    from card24_pipeline.spectral.movement import SpectraSettings
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -21,9 +16,3 @@ class SpectraParams(Params):
     null_draws: PositiveInt
     null_seed: NonNegativeInt
     return_fraction: Fraction
-
-    def to_settings(self) -> SpectraSettings:
-        """Return what the measuring takes."""
-        from card24_pipeline.spectral.movement import SpectraSettings
-
-        return SpectraSettings(self.fractions, self.null_draws, self.null_seed)
