@@ -116,6 +116,12 @@ def study():
 
 
 @pytest.fixture(scope="session")
+def small_study_tables():
+    """Its tables, unchanged."""
+    return SMALL_STUDY.Study().tables()
+
+
+@pytest.fixture(scope="session")
 def findings():
     """Its findings, unchanged."""
     return SMALL_STUDY.Study().find()
