@@ -1,4 +1,4 @@
-"""Commands of the project beside Kedro's own: ``kedro dvc sync``, ``kedro dvc check`` and ``kedro readme``."""
+"""Commands of the project beside Kedro's own: ``kedro dvc sync``, ``dvc check``, ``readme`` and ``package``."""
 
 from __future__ import annotations
 
@@ -28,16 +28,11 @@ def dvc() -> None:
 @click.pass_obj
 def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
     """Generate the dvc.yaml of every scale, or of one, from the Kedro graph."""
-    from card24_pipeline.versioning.errors import VersioningError
-    from card24_pipeline.versioning.seeds import parse_seeds
+    from card24_pipeline.versioning.recording import parse_numbers
     from card24_pipeline.versioning.sync import sync_scales
 
-    try:
-        listed = None if seeds is None else parse_seeds(seeds)
-        written = sync_scales(_locate_project(metadata), env, listed)
-    except VersioningError as error:
-        raise click.ClickException(str(error)) from error
-    for path, changed in written.items():
+    numbers = {} if seeds is None else {"seeds": parse_numbers("seeds", seeds)}
+    for path, changed in sync_scales(_locate_project(metadata), env, numbers).items():
         click.echo(f"{path}: {'written' if changed else 'up to date'}")
 
 
@@ -45,13 +40,9 @@ def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
 @click.pass_obj
 def check(metadata: ProjectMetadata) -> None:
     """Fail when a dvc.yaml is not what `kedro dvc sync` would write."""
-    from card24_pipeline.versioning.errors import VersioningError
     from card24_pipeline.versioning.sync import find_stale_files
 
-    try:
-        stale = find_stale_files(_locate_project(metadata))
-    except VersioningError as error:
-        raise click.ClickException(str(error)) from error
+    stale = find_stale_files(_locate_project(metadata))
     for file in stale:
         click.echo(file.diff)
     if stale:
@@ -63,14 +54,22 @@ def check(metadata: ProjectMetadata) -> None:
 @click.pass_obj
 def readme(metadata: ProjectMetadata) -> None:
     """Copy the default study's verdicts, time and size into README.md."""
-    from card24_pipeline.versioning.errors import VersioningError
-    from card24_pipeline.versioning.readme import fill_readme
+    from card24_pipeline.study.readme import fill_readme
 
-    try:
-        changed = fill_readme(metadata.project_path)
-    except VersioningError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"README.md: {'written' if changed else 'up to date'}")
+    click.echo(f"README.md: {'written' if fill_readme(metadata.project_path) else 'up to date'}")
+
+
+@cli.command()
+@click.pass_context
+def package(context: click.Context) -> None:
+    """Package the project as a wheel in dist/, and beside it its configuration as an archive."""
+    from kedro.framework.cli.project import package as package_project
+
+    from card24_pipeline.versioning.packing import pack_configuration
+
+    context.invoke(package_project)
+    # Kedro's archive has links as links, and those that lead out of conf/ lead nowhere.
+    pack_configuration(context.obj.project_path, context.obj.package_name)
 
 
 def _locate_project(metadata: ProjectMetadata) -> ProjectRoot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from kedro.framework.hooks import hook_impl
 
-from card24_pipeline.graph_view import is_for_viewing, name_twins
+from card24_pipeline.graph_view import is_for_viewing, prepare_catalog
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
+
+    from card24_pipeline.versioning.config_loader import FanOutConfigLoader
+    from card24_pipeline.versioning.parameter_files import ParameterFiles
 
 # Pydantic's error types, by what the file should have held.
 _EXPECTATIONS = {
@@ -70,22 +73,20 @@ class ProjectHooks:
         """
         from pydantic import ValidationError
 
+        loader = context.config_loader
         # Not `context.params`: reading that makes Kedro check every node's type hints first, its own way.
-        params = dict(context.config_loader["parameters"])
-        if params.get("seed") == "all":
-            # A stage that brings seeds together runs with this marker in place of its seed.
-            params["seed"] = 0
+        params = {key: value for key, value in loader["parameters"].items() if key not in loader.fan_out}
         try:
             model = self._load_model()
             model.model_validate(params)
         except ValidationError as error:
-            raise ParameterFileError(describe_errors(error, model, context)) from error
+            raise ParameterFileError(describe_errors(error, model, loader, context.project_path)) from error
 
     @hook_impl
     def after_catalog_created(self, catalog: CatalogProtocol) -> None:
-        """Name datasets as the graph does that kedro viz shows."""
+        """Name and show datasets as the graph does that kedro viz shows."""
         if is_for_viewing():
-            name_twins(catalog)
+            prepare_catalog(catalog)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -98,27 +99,54 @@ class ProjectHooks:
                 shutil.rmtree(dataset.load(), ignore_errors=True)
 
 
-def describe_errors(error: Any, model: type[BaseModel], context: KedroContext) -> str:
+def describe_errors(error: Any, model: type[BaseModel], loader: FanOutConfigLoader, project: Path) -> str:
     """Say what is wrong with parameters, a line for each error.
 
     Args:
         error: Pydantic's ``ValidationError``.
         model: The model that refused them.
-        context: The run's context, for the scale and the files.
+        loader: The loader that read them.
+        project: Root of the project.
 
     Returns:
         Lines like ``params.yaml (scale smoke): sft.learning_rate: expected a number, got 'fast'``.
     """
-    scale = context.env or "base"
-    runtime = getattr(context, "_runtime_params", None) or {}
+    from card24_pipeline.versioning.parameter_files import ParameterFiles
+
+    written = ParameterFiles.read(loader, project)
+    files = ParameterFiles([*written.layers, {"--params": loader.runtime_params}])
     lines = []
     for details in error.errors(include_url=False):
-        key = ".".join(str(part) for part in details["loc"])
-        file = _find_file(context.project_path, scale, runtime, key)
+        key, known = _find_key(files, details["loc"])
+        owners = files.find_owners(known) or list(written.layers[0])[:1] or [str(loader.conf_source)]
+        problem = _describe_error(details, model)
+        block = known.rpartition(".")[0]
+        over = files.find_owners(block)[-1:] if problem == "unknown key" and block else owners
+        if over != owners:
+            # What a scale lays over a block of another kind.
+            problem += f" (`_replace_: true` in {block} of {over[0]} leaves out what it does not name itself)"
         # An error of settings that belong together has no key of its own; its message names them.
         where = f"{key}: " if key else ""
-        lines.append(f"{file} (scale {scale}): {where}{_describe_error(details, model)}")
+        scale = loader.env or loader.default_run_env
+        lines.append(f"{' and '.join(owners)} (scale {scale}): {where}{problem}")
     return "\n".join(lines)
+
+
+def _find_key(files: ParameterFiles, location: Sequence[int | str]) -> tuple[str, str]:
+    """Return the key of an error as it is written, and as much of it as some file has."""
+    shown: list[str] = []
+    known = ""
+    inside = True
+    for number, part in enumerate(location):
+        longer = f"{known}.{part}" if known else str(part)
+        if inside and files.find_owners(longer):
+            known = longer
+        elif inside and isinstance(part, str) and number < len(location) - 1:
+            continue  # the tag of a union, which no file has
+        else:
+            inside = False
+        shown.append(str(part))
+    return ".".join(shown), known
 
 
 def _describe_error(details: ErrorDetails, model: type[BaseModel]) -> str:
@@ -157,22 +185,3 @@ def _find_models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in get_args(annotation):
         yield from _find_models(argument)
-
-
-def _find_file(project: Path, scale: str, runtime: Mapping[str, Any], key: str) -> str:
-    from card24_pipeline.versioning.errors import VersioningError
-    from card24_pipeline.versioning.parameter_files import ParameterFiles
-    from card24_pipeline.versioning.scales import describe_scale
-
-    passed = ParameterFiles((("--params", runtime),))
-    written = ParameterFiles.read(project, describe_scale(scale))
-    parts = key.split(".")
-    # A missing key is in no file: then the nearest subtree that is there tells where it belongs.
-    for length in range(len(parts), 0, -1):
-        for files in (passed, written):
-            try:
-                located = files.locate(".".join(parts[:length]))
-            except VersioningError:
-                continue
-            return " and ".join(dict.fromkeys(file for file, _ in located))
-    return written.files[0][0]

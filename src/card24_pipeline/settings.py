@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from card24_pipeline.hooks import ProjectHooks
+from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 
 HOOKS = (ProjectHooks(),)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
@@ -12,6 +13,7 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 # A scale is an environment; ``base`` is one of them, so there is no ``conf/local``. Hidden folders are read
 # because ``conf/base/parameters.yml`` is a link to ``params.yaml``: below any hidden folder (such as the
 # ``.dvc/tmp/exps`` of a queued DVC experiment) Kedro would otherwise skip it without a word.
+CONFIG_LOADER_CLASS = FanOutConfigLoader
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "base",

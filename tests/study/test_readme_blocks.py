@@ -1,10 +1,8 @@
 import pytest
 
-from card24_pipeline.versioning.errors import VersioningError
-from card24_pipeline.versioning.readme import fill_readme
+from card24_pipeline.study.readme import ReadmeError, fill_readme
 
 README = "Before\n<!-- verdicts of out/claims.md -->\nold\n<!-- end of verdicts -->\nAfter\n"
-
 
 @pytest.fixture
 def project(tmp_path):
@@ -13,13 +11,11 @@ def project(tmp_path):
     (tmp_path / "out/claims.md").write_text("| verdict |\n")
     return tmp_path
 
-
 def test_fills_the_block_once(project):
     assert fill_readme(project)
     text = (project / "README.md").read_text()
     assert text == README.replace("old\n", "\n| verdict |\n\n")
     assert not fill_readme(project)
-
 
 def test_minutes_are_those_of_every_timing_in_the_folder(project):
     (project / "README.md").write_text("took <!-- minutes of out -->?<!-- end of minutes --> minutes\n")
@@ -30,7 +26,6 @@ def test_minutes_are_those_of_every_timing_in_the_folder(project):
     fill_readme(project)
     assert (project / "README.md").read_text() == "took <!-- minutes of out -->2<!-- end of minutes --> minutes\n"
 
-
 def test_megabytes_are_those_of_every_output(project):
     (project / "README.md").write_text("<!-- megabytes of dvc.lock --><!-- end of megabytes -->")
     outs = "{outs: [{path: x, size: 1500000}, {path: y, size: 600000}], deps: [{path: z, size: 9000000}]}"
@@ -38,24 +33,21 @@ def test_megabytes_are_those_of_every_output(project):
     fill_readme(project)
     assert (project / "README.md").read_text() == "<!-- megabytes of dvc.lock -->2<!-- end of megabytes -->"
 
-
 def test_a_missing_file_is_named_and_the_readme_stays(project):
     (project / "out/claims.md").unlink()
-    with pytest.raises(VersioningError, match=r"out/claims\.md is missing"):
+    with pytest.raises(ReadmeError, match=r"out/claims\.md is missing"):
         fill_readme(project)
     assert (project / "README.md").read_text() == README
 
-
 def test_a_readme_without_blocks_is_refused(project):
     (project / "README.md").write_text("nothing here")
-    with pytest.raises(VersioningError, match="expected a block"):
+    with pytest.raises(ReadmeError, match="expected a block"):
         fill_readme(project)
-
 
 @pytest.mark.parametrize("end", ["<!-- end of verdict -->", ""])
 def test_a_block_without_its_end_is_refused(project, end):
     text = f"<!-- verdicts of out/claims.md -->\nold\n{end}\n{README}"
     (project / "README.md").write_text(text)
-    with pytest.raises(VersioningError, match="a block has no end"):
+    with pytest.raises(ReadmeError, match="a block has no end"):
         fill_readme(project)
     assert (project / "README.md").read_text() == text
