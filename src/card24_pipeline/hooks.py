@@ -156,7 +156,7 @@ def _describe_error(details: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         *parents, name = details["loc"]
         close = get_close_matches(str(name), _list_fields(model, parents), n=1)
-        return "unknown key" + (f", did you mean '{close[0]}'?" if close else "")
+        return "unknown key" + (f", did you mean '{close[0]}'?" if close and close[0] != str(name) else "")
     if kind == "missing":
         return "missing, and it has no default"
     # Settings that do not go together: the message has the culprits, and the whole block would bury it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -159,13 +159,19 @@ def write_report(scores, seeds, arms):
 Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def write_files(root: Path, files: Mapping[str, str]) -> Path:
+    """Write texts by their paths below a folder, and return that."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.lstrip("\n"), encoding="utf-8")
+    return root
+
+
 @pytest.fixture
 def toy_project(tmp_path: Path) -> Path:
     """The project's files, in a folder of their own."""
-    for name, text in FILES.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.lstrip("\n"), encoding="utf-8")
+    write_files(tmp_path, FILES)
     (tmp_path / "conf/base/parameters.yml").symlink_to("../../params.yaml")
     return tmp_path
 
