@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -60,16 +61,17 @@ def readme(metadata: ProjectMetadata) -> None:
 
 
 @cli.command()
-@click.pass_context
-def package(context: click.Context) -> None:
-    """Package the project as a wheel in dist/, and beside it its configuration as an archive."""
-    from kedro.framework.cli.project import package as package_project
+@click.pass_obj
+def package(metadata: ProjectMetadata) -> None:
+    """Package the project: its wheel and, beside it in dist/, its configuration."""
+    from kedro.framework.cli.utils import call
 
     from card24_pipeline.versioning.packing import pack_configuration
 
-    context.invoke(package_project)
-    # Kedro's archive has links as links, and those that lead out of conf/ lead nowhere.
-    pack_configuration(context.obj.project_path, context.obj.package_name)
+    # As Kedro's own command does, but for links: those that lead out of conf/ would lead nowhere.
+    options = ["--wheel", "--no-isolation", "--outdir", "dist"]
+    call([sys.executable, "-m", "build", *options], cwd=str(metadata.project_path))
+    pack_configuration(metadata.project_path, metadata.package_name)
 
 
 def _locate_project(metadata: ProjectMetadata) -> ProjectRoot:
