@@ -48,9 +48,9 @@ class ParameterFileError(click.ClickException):
 
 def load_study_parameters() -> type[BaseModel]:
     """Return the model of the whole parameter file."""
-    from card24_pipeline.pipelines.parameters import ProjectParameters
+    from card24_pipeline.pipelines.parameters import ProjectParams
 
-    return ProjectParameters
+    return ProjectParams
 
 
 class ProjectHooks:
@@ -118,7 +118,7 @@ def describe_errors(error: Any, model: type[BaseModel], loader: FanOutConfigLoad
     lines = []
     for details in error.errors(include_url=False):
         key, known = _find_key(files, details["loc"])
-        owners = files.find_owners(known) or list(written.layers[0])[:1] or [str(loader.conf_source)]
+        owners = files.find_owners(known) or list(written.layers[0])[:1]
         problem = _describe_error(details, model)
         block = known.rpartition(".")[0]
         over = files.find_owners(block)[-1:] if problem == "unknown key" and block else owners

@@ -1,1 +1,1 @@
-"""The study as its readers meet it: its words, and the figures of its readme."""
+"""What the study is called and how it is told."""

@@ -40,7 +40,7 @@ class ParameterFiles:
         """Read the files that a loader of Kedro's reads.
 
         Args:
-            loader: The loader of a scale, of a folder of files.
+            loader: The loader of a scale. What it reads from an archive counts as one file.
             project: Root of the project; a link is called by the file that it leads to.
         """
         base, over = loader.base_env, loader.env or loader.default_run_env
@@ -48,6 +48,8 @@ class ParameterFiles:
             {_name_file(path, project): read_yaml(path) for path in list_parameter_files(loader, env)}
             for env in dict.fromkeys((base, over))
         ]
+        if not any(layers):
+            return cls([{str(loader.conf_source): loader["parameters"]}])
         if len(layers) == 2 and loader.merge_strategy.get("parameters") != "soft":
             taken = {key for content in layers[1].values() for key in content}
             layers[0] = {
