@@ -10,8 +10,6 @@ import click
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
-    from card24_pipeline.versioning.sync import ProjectRoot
-
 
 @click.group(name="card24")
 def cli() -> None:
@@ -33,7 +31,7 @@ def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
     from card24_pipeline.versioning.sync import sync_scales
 
     numbers = {} if seeds is None else {"seeds": parse_numbers("seeds", seeds)}
-    for path, changed in sync_scales(_locate_project(metadata), env, numbers).items():
+    for path, changed in sync_scales(metadata, env, numbers).items():
         click.echo(f"{path}: {'written' if changed else 'up to date'}")
 
 
@@ -43,12 +41,11 @@ def check(metadata: ProjectMetadata) -> None:
     """Fail when a dvc.yaml is not what `kedro dvc sync` would write."""
     from card24_pipeline.versioning.sync import find_stale_files
 
-    stale = find_stale_files(_locate_project(metadata))
-    for file in stale:
-        click.echo(file.diff)
+    stale = find_stale_files(metadata)
+    for diff in stale.values():
+        click.echo(diff)
     if stale:
-        names = ", ".join(file.path for file in stale)
-        raise click.ClickException(f"stale: {names} (run `kedro dvc sync`)")
+        raise click.ClickException(f"stale: {', '.join(stale)} (run `kedro dvc sync`)")
 
 
 @cli.command()
@@ -72,9 +69,3 @@ def package(metadata: ProjectMetadata) -> None:
     options = ["--wheel", "--no-isolation", "--outdir", "dist"]
     call([sys.executable, "-m", "build", *options], cwd=str(metadata.project_path))
     pack_configuration(metadata.project_path, metadata.package_name)
-
-
-def _locate_project(metadata: ProjectMetadata) -> ProjectRoot:
-    from card24_pipeline.versioning.sync import ProjectRoot
-
-    return ProjectRoot(metadata.project_path, metadata.package_name, metadata.source_dir)

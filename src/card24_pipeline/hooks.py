@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.hooks import hook_impl
@@ -18,28 +17,9 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
     from pydantic import BaseModel
-    from pydantic_core import ErrorDetails
 
     from card24_pipeline.versioning.config_loader import FanOutConfigLoader
     from card24_pipeline.versioning.parameter_files import ParameterFiles
-
-# Pydantic's error types, by what the file should have held.
-_EXPECTATIONS = {
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "finite_number": "a finite number",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-}
 
 
 class ParameterFileError(click.ClickException):
@@ -112,6 +92,7 @@ def describe_errors(error: Any, model: type[BaseModel], loader: FanOutConfigLoad
         Lines like ``params.yaml (scale smoke): sft.learning_rate: expected a number, got 'fast'``.
     """
     from card24_pipeline.versioning.parameter_files import ParameterFiles
+    from card24_pipeline.versioning.validation import describe_error
 
     written = ParameterFiles.read(loader, project)
     files = ParameterFiles([*written.layers, {"--params": loader.runtime_params}])
@@ -119,7 +100,7 @@ def describe_errors(error: Any, model: type[BaseModel], loader: FanOutConfigLoad
     for details in error.errors(include_url=False):
         key, known = _find_key(files, details["loc"])
         owners = files.find_owners(known) or list(written.layers[0])[:1]
-        problem = _describe_error(details, model)
+        problem = describe_error(details, model)
         block = known.rpartition(".")[0]
         over = files.find_owners(block)[-1:] if problem == "unknown key" and block else owners
         if over != owners:
@@ -147,41 +128,3 @@ def _find_key(files: ParameterFiles, location: Sequence[int | str]) -> tuple[str
             inside = False
         shown.append(str(part))
     return ".".join(shown), known
-
-
-def _describe_error(details: ErrorDetails, model: type[BaseModel]) -> str:
-    kind = details["type"]
-    if not details["loc"]:
-        return details["msg"].removeprefix("Value error, ")
-    if kind == "extra_forbidden":
-        *parents, name = details["loc"]
-        close = get_close_matches(str(name), _list_fields(model, parents), n=1)
-        return "unknown key" + (f", did you mean '{close[0]}'?" if close and close[0] != str(name) else "")
-    if kind == "missing":
-        return "missing, and it has no default"
-    # Settings that do not go together: the message has the culprits, and the whole block would bury it.
-    got = "" if isinstance(details["input"], dict) and kind == "value_error" else f", got {details['input']!r}"
-    if kind == "literal_error":
-        return f"expected {details['ctx']['expected']}{got}"
-    if kind in _EXPECTATIONS:
-        return f"expected {_EXPECTATIONS[kind]}{got}"
-    message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"expected {message}{got}" if message != details["msg"] and kind != "value_error" else f"{message}{got}"
-
-
-def _list_fields(model: type[BaseModel], parents: list[int | str]) -> list[str]:
-    models = [model]
-    for parent in parents:
-        fields = [found.model_fields[str(parent)] for found in models if str(parent) in found.model_fields]
-        # A part of the location that is no field is an index or the tag of a union: the models stay.
-        models = [inner for field in fields for inner in _find_models(field.annotation)] or models
-    return [name for found in models for name in found.model_fields]
-
-
-def _find_models(annotation: Any) -> Iterator[type[BaseModel]]:
-    from pydantic import BaseModel
-
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _find_models(argument)

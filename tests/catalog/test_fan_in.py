@@ -77,7 +77,7 @@ class TestRead:
 
 class TestConstruction:
     def test_path_needs_a_key(self) -> None:
-        with pytest.raises(ValueError, match="must contain one of {seed}"):
+        with pytest.raises(ValueError, match=r"must contain one of \{seed\}"):
             FanInDataset(filepath="data/x.parquet", run={"seed": 0}, columns={})
 
     def test_saving_is_refused(self, pattern: str) -> None:

@@ -4,6 +4,7 @@ from card24_pipeline.study.readme import ReadmeError, fill_readme
 
 README = "Before\n<!-- verdicts of out/claims.md -->\nold\n<!-- end of verdicts -->\nAfter\n"
 
+
 @pytest.fixture
 def project(tmp_path):
     (tmp_path / "README.md").write_text(README)
@@ -11,11 +12,13 @@ def project(tmp_path):
     (tmp_path / "out/claims.md").write_text("| verdict |\n")
     return tmp_path
 
+
 def test_fills_the_block_once(project):
     assert fill_readme(project)
     text = (project / "README.md").read_text()
     assert text == README.replace("old\n", "\n| verdict |\n\n")
     assert not fill_readme(project)
+
 
 def test_minutes_are_those_of_every_timing_in_the_folder(project):
     (project / "README.md").write_text("took <!-- minutes of out -->?<!-- end of minutes --> minutes\n")
@@ -26,6 +29,7 @@ def test_minutes_are_those_of_every_timing_in_the_folder(project):
     fill_readme(project)
     assert (project / "README.md").read_text() == "took <!-- minutes of out -->2<!-- end of minutes --> minutes\n"
 
+
 def test_megabytes_are_those_of_every_output(project):
     (project / "README.md").write_text("<!-- megabytes of dvc.lock --><!-- end of megabytes -->")
     outs = "{outs: [{path: x, size: 1500000}, {path: y, size: 600000}], deps: [{path: z, size: 9000000}]}"
@@ -33,16 +37,19 @@ def test_megabytes_are_those_of_every_output(project):
     fill_readme(project)
     assert (project / "README.md").read_text() == "<!-- megabytes of dvc.lock -->2<!-- end of megabytes -->"
 
+
 def test_a_missing_file_is_named_and_the_readme_stays(project):
     (project / "out/claims.md").unlink()
     with pytest.raises(ReadmeError, match=r"out/claims\.md is missing"):
         fill_readme(project)
     assert (project / "README.md").read_text() == README
 
+
 def test_a_readme_without_blocks_is_refused(project):
     (project / "README.md").write_text("nothing here")
     with pytest.raises(ReadmeError, match="expected a block"):
         fill_readme(project)
+
 
 @pytest.mark.parametrize("end", ["<!-- end of verdict -->", ""])
 def test_a_block_without_its_end_is_refused(project, end):

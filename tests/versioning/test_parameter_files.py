@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from kedro.config import OmegaConfigLoader
+import yaml
 
+from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.parameter_files import ParameterFiles
 
@@ -69,7 +70,6 @@ class TestReplace:
 
     def test_block_takes_the_place_of_the_one_below(self) -> None:
         files = make_files(self.OVERLAY)
-        assert files.get_all()["sft"] == {"rate": 1, "steps": 2, "warm": {"up": 9}}
         assert files.locate("sft.warm") == [(OVER, "sft.warm")]
         assert files.locate("sft") == [(FILE, "sft.rate"), (FILE, "sft.steps"), (OVER, "sft.warm")]
         with pytest.raises(VersioningError, match="no such key"):
@@ -77,7 +77,7 @@ class TestReplace:
 
     def test_what_is_below_hides_nothing_above(self) -> None:
         files = ParameterFiles([{FILE: BASE}, {OVER: self.OVERLAY}, {"--params": {"sft": {"warm": {"up": 3}}}}])
-        assert files.get_all()["sft"]["warm"] == {"up": 3}
+        assert files.find_owners("sft.warm") == ["--params"]
 
     def test_owners_are_listed_by_layer(self) -> None:
         files = make_files(self.OVERLAY)
@@ -93,32 +93,31 @@ class TestSeveralFiles:
         files = ParameterFiles(self.FILES)
         assert files.locate("sft") == [("a.yml", "sft.rate"), ("b.yml", "sft.steps")]
         assert files.locate("rl") == [(OVER, "rl")]
-        assert files.get_all() == {"sft": {"rate": 1, "steps": 2}, "rl": 4}
 
-    @pytest.mark.parametrize(("strategy", "steps"), [("soft", [FILE]), ("destructive", [])])
-    def test_read_as_kedro_reads(self, tmp_path: Path, strategy: str, steps: list[str]) -> None:
+    @pytest.mark.parametrize("strategy", ["soft", "destructive"])
+    def test_key_is_found_where_kedro_takes_it_from(self, tmp_path: Path, strategy: str) -> None:
         texts = {
-            FILE: "sft: {rate: 1, steps: 2}",
+            FILE: "sft: {rate: 1, steps: 2, warm: {up: 1, down: 2}}\nrl: 1",
             "conf/base/parameters_more.yml": "more: 1",
-            "conf/base/parameters/deep/x.yml": "deep: 1",
+            "conf/base/parameters/deep/x.yml": "deep: {er: 1}",
             "conf/base/catalog.yml": "none: {type: MemoryDataset}",
-            OVER: "sft: {rate: 3}",
+            OVER: "sft: {rate: 3, warm: {_replace_: true, up: 9}}",
         }
         for name, text in texts.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
         (tmp_path / "conf/base/parameters.yml").symlink_to(tmp_path / FILE)
         merge: dict[str, Any] = {"base_env": "base", "merge_strategy": {"parameters": strategy}}
-        loader = OmegaConfigLoader(str(tmp_path / "conf"), "smoke", **merge)
+        loader = FanOutConfigLoader(str(tmp_path / "conf"), "smoke", **merge)
         files = ParameterFiles.read(loader, tmp_path)
-        assert files.get_all() == loader["parameters"]
-        assert files.find_owners("sft.rate") == [OVER]
-        assert files.find_owners("sft.steps") == steps
+        for key in ("sft.rate", "sft.steps", "sft.warm.up", "sft.warm.down", "rl", "more", "deep.er", "none", "other"):
+            owners = files.find_owners(key)
+            found = [dig(yaml.safe_load(texts[file]), key) for file in owners] or [None]
+            assert found == [dig(loader["parameters"], key)], key
         assert files.find_owners("deep") == ["conf/base/parameters/deep/x.yml"]
 
 
-class TestGet:
-    def test_overlay_wins_key_by_key(self) -> None:
-        merged = make_files({"seeds": [3], "sft": {"rate": 9}}).get_all()
-        assert merged["seeds"] == [3]
-        assert merged["sft"] == {"rate": 9, "steps": 2, "warm": {"up": 1, "down": 2}}
+def dig(content: Any, key: str) -> Any:
+    for name in key.split("."):
+        content = content.get(name) if isinstance(content, dict) else None
+    return content

@@ -38,7 +38,9 @@ def test_only_what_changed_runs(toy_project: Path, run_tool: Tool) -> None:
 
     # A block changed and one more: their own runs.
     params = toy_project / "params.yaml"
-    params.write_text(params.read_text().replace("rate: 1.5", "rate: 2.5") + "  third: {algorithm: linear, rate: 3.0}\n")
+    params.write_text(
+        params.read_text().replace("rate: 1.5", "rate: 2.5") + "  third: {algorithm: linear, rate: 3.0}\n"
+    )
     assert run_tool("kedro", "dvc", "sync").returncode == 0
     changed = [f"train_model-{arm}@{seed}" for arm in ("fast", "third") for seed in range(3)]
     assert reproduce(run_tool) == [*changed, "write_report"]

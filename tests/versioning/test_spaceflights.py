@@ -117,7 +117,12 @@ def test_runs_stage_by_stage_and_then_nothing(toy_project: Path, run_tool: Tool)
     nodes = [f"{NODES}/{name}" for name in ("__init__.py", "science/__init__.py", "science/nodes.py")]
     assert stages["evaluate_node"] == {
         "cmd": "kedro run --env=local --nodes=split_node,fit_node,evaluate_node",
-        "deps": ["data/03_primary/model_input.parquet", "src/flights/__init__.py", *nodes, f"{NODES}/science/pipeline.py"],
+        "deps": [
+            "data/03_primary/model_input.parquet",
+            "src/flights/__init__.py",
+            *nodes,
+            f"{NODES}/science/pipeline.py",
+        ],
         "params": [{"conf/base/parameters_science.yml": ["science"]}],
         "outs": ["data/06_models/regressor.pickle", "data/08_reporting/metrics.json"],
     }
@@ -142,7 +147,9 @@ def test_outputs_lie_where_the_settings_say(toy_project: Path, run_tool: Tool) -
     settings = toy_project / "pyproject.toml"
     settings.write_text(f"{settings.read_text()}[tool.dvc_stages]\noutputs = 'results/all'\n")
     result = run_tool("kedro", "dvc", "sync")
-    assert "Error: scale local: node 'clean_companies_node' writes 'clean_companies' outside results/all/" in result.stderr
+    assert (
+        "Error: scale local: node 'clean_companies_node' writes 'clean_companies' outside results/all/" in result.stderr
+    )
     catalog = toy_project / "conf/base/catalog.yml"
     catalog.write_text(re.sub(r"data/(0[2-8])", r"results/all/\1", catalog.read_text()))
     assert run_tool("kedro", "dvc", "check").returncode == 1

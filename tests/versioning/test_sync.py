@@ -81,7 +81,9 @@ class TestSync:
         assert "Traceback" not in result.stderr
 
     def test_error_in_one_scale_writes_none(self, toy_project: Path, run_tool: Tool) -> None:
-        (toy_project / "conf/smoke/catalog.yml").write_text("hands: {type: json.JSONDataset, filepath: elsewhere/hands.json}\n")
+        (toy_project / "conf/smoke/catalog.yml").write_text(
+            "hands: {type: json.JSONDataset, filepath: elsewhere/hands.json}\n"
+        )
         result = run_tool("kedro", "dvc", "sync")
         assert result.returncode == 1
         assert "scale smoke: node 'deal_hands' writes 'hands' outside data/" in result.stderr

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import DatasetError
 
 from card24_pipeline.catalog.read_only import ReadOnlyDataset
-from card24_pipeline.catalog.table import read_table
+from card24_pipeline.catalog.table import TableDataset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ class FanInFrames:
 
     filepath: str
     run: Mapping[str, int | str]
-    columns: Mapping[str, str]
+    columns: dict[str, str]
     doubles_may_be_empty: bool = False
 
     def read(self, **values: Iterable[int | str]) -> pd.DataFrame:
@@ -63,7 +63,8 @@ class FanInFrames:
         if not path.is_file():
             given = ",".join(f"{name}={value}" for name, value in key.items())
             raise DatasetError(f"{path} is missing: make it with `kedro run --params={given}`")
-        frame = read_table(path, self.columns, self.doubles_may_be_empty)
+        table = TableDataset(filepath=str(path), columns=self.columns, doubles_may_be_empty=self.doubles_may_be_empty)
+        frame = table.load()
         return frame.assign(**{name: value for name, value in key.items() if name not in frame.columns})
 
 

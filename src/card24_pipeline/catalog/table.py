@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +51,12 @@ class TableDataset(AbstractDataset["pd.DataFrame", "pd.DataFrame"]):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        _compare_names(self.filepath, self.columns, [str(name) for name in data.columns])
+        self._compare_names([str(name) for name in data.columns])
         try:
-            table = pa.Table.from_pandas(data, schema=_build_schema(self.columns), preserve_index=False)
+            table = pa.Table.from_pandas(data, schema=self._build_schema(), preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise DatasetError(f"{self.filepath}: {'; '.join(map(str, error.args))}") from error
-        _refuse_nulls(self.filepath, table, self._doubles_may_be_empty)
+        self._refuse_nulls(table)
         self.filepath.parent.mkdir(parents=True, exist_ok=True)
         partial = self.filepath.with_name(f".{self.filepath.name}.partial")
         pq.write_table(table.replace_schema_metadata(None), partial)
@@ -67,67 +66,49 @@ class TableDataset(AbstractDataset["pd.DataFrame", "pd.DataFrame"]):
         """Read the table.
 
         Raises:
-            DatasetError: If the file is missing, is no parquet file, or has other columns or types.
+            DatasetError: If the file is missing, is no parquet file, has other columns or types, or a null.
         """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         if not self.filepath.is_file():
             raise DatasetError(f"{self.filepath} is missing: run the node that writes it")
-        return read_table(self.filepath, self.columns, self._doubles_may_be_empty)
+        try:
+            table = pq.ParquetFile(self.filepath).read()
+        except pa.ArrowInvalid as error:
+            raise DatasetError(f"{self.filepath} is no readable parquet file: {error}") from error
+        self._compare_names(table.column_names)
+        for field in self._build_schema():
+            found = table.schema.field(field.name).type
+            if found != field.type:
+                raise DatasetError(f"{self.filepath}: column '{field.name}' is {found}, expected {field.type}")
+        self._refuse_nulls(table)
+        return table.to_pandas()
+
+    def _build_schema(self) -> pa.Schema:
+        import pyarrow as pa
+
+        def parse(name: str) -> pa.DataType:
+            if name.startswith("list<") and name.endswith(">"):
+                return pa.list_(parse(name[5:-1]))
+            return pa.type_for_alias(name)
+
+        return pa.schema([(name, parse(kind)) for name, kind in self.columns.items()])
+
+    def _compare_names(self, found: list[str]) -> None:
+        missing = [name for name in self.columns if name not in found]
+        unexpected = [name for name in found if name not in self.columns]
+        if missing or unexpected:
+            raise DatasetError(f"{self.filepath}: columns missing {missing}, unexpected {unexpected}")
+
+    def _refuse_nulls(self, table: pa.Table) -> None:
+        for name, kind in self.columns.items():
+            nulls = 0 if self._doubles_may_be_empty and kind == "double" else table.column(name).null_count
+            if nulls:
+                raise DatasetError(f"{self.filepath}: column '{name}' has {nulls} empty values")
 
     def _exists(self) -> bool:
         return self.filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self.filepath), "columns": self.columns}
-
-
-def read_table(path: Path, columns: Mapping[str, str], doubles_may_be_empty: bool) -> pd.DataFrame:
-    """Read a parquet file and check it against its stated columns.
-
-    Args:
-        path: The file.
-        columns: Arrow type of each column.
-        doubles_may_be_empty: Whether figures of type ``double`` may be missing.
-
-    Raises:
-        DatasetError: If it is no parquet file, or has other columns or types, or a null.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(path).read()
-    except pa.ArrowInvalid as error:
-        raise DatasetError(f"{path} is no readable parquet file: {error}") from error
-    _compare_names(path, columns, table.column_names)
-    for field in _build_schema(columns):
-        found = table.schema.field(field.name).type
-        if found != field.type:
-            raise DatasetError(f"{path}: column '{field.name}' is {found}, expected {field.type}")
-    _refuse_nulls(path, table, doubles_may_be_empty)
-    return table.to_pandas()
-
-
-def _build_schema(columns: Mapping[str, str]) -> pa.Schema:
-    import pyarrow as pa
-
-    def parse(name: str) -> pa.DataType:
-        if name.startswith("list<") and name.endswith(">"):
-            return pa.list_(parse(name[5:-1]))
-        return pa.type_for_alias(name)
-
-    return pa.schema([(name, parse(kind)) for name, kind in columns.items()])
-
-
-def _compare_names(path: Path, columns: Collection[str], found: Collection[str]) -> None:
-    missing = [name for name in columns if name not in found]
-    unexpected = [name for name in found if name not in columns]
-    if missing or unexpected:
-        raise DatasetError(f"{path}: columns missing {missing}, unexpected {unexpected}")
-
-
-def _refuse_nulls(path: Path, table: pa.Table, doubles_may_be_empty: bool) -> None:
-    for field in table.schema:
-        if doubles_may_be_empty and str(field.type) == "double":
-            continue
-        if nulls := table.column(field.name).null_count:
-            raise DatasetError(f"{path}: column '{field.name}' has {nulls} empty values")

@@ -10,7 +10,7 @@ from kedro.config import OmegaConfigLoader
 
 from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.fan_out import FanOut
-from card24_pipeline.versioning.parameter_files import drop_marks, merge_blocks
+from card24_pipeline.versioning.parameter_files import REPLACE
 from card24_pipeline.versioning.settings import find_settings
 
 
@@ -56,10 +56,22 @@ class FanOutConfigLoader(OmegaConfigLoader):
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Load a kind of configuration; no mark of a replacing block is left in it."""
         loaded = super().__getitem__(key)
-        return drop_marks(loaded) if key == "parameters" else loaded
+        return _drop_marks(loaded) if key == "parameters" else loaded
 
     @staticmethod
     def _soft_merge(config: dict[str, Any], env_config: dict[str, Any], env_path: str | None = None) -> Any:
         # Kedro picks the function by this name for `merge_strategy: soft`.
-        merged: Mapping[str, Any] = merge_blocks(config, env_config)
+        merged: Mapping[str, Any] = _merge_blocks(config, env_config)
         return merged
+
+
+def _merge_blocks(below: Any, above: Any) -> Any:
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)) or above.get(REPLACE) is True:
+        return above
+    return {**below, **{key: _merge_blocks(below[key], above[key]) if key in below else above[key] for key in above}}
+
+
+def _drop_marks(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _drop_marks(item) for key, item in value.items() if key != REPLACE}
+    return value

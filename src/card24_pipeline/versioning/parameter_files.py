@@ -58,11 +58,6 @@ class ParameterFiles:
             }
         return cls(layers)
 
-    def get_all(self) -> dict[str, Any]:
-        """Return all parameters in effect."""
-        value = _merge(self._parts)
-        return value if isinstance(value, dict) else {}
-
     def find_owners(self, key: str) -> list[str]:
         """List the files that together hold the value of a dotted key, in the order of their layers; none hold none."""
         found = self._find(key)
@@ -99,7 +94,7 @@ class ParameterFiles:
 
     def _describe_unknown(self, key: str) -> str:
         names = " or ".join(part.file for part in self._parts)
-        close = get_close_matches(key, list(_list_keys(self.get_all())), n=1)
+        close = get_close_matches(key, [name for part in self._parts for name in _list_keys(part.value)], n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         return f"params:{key}: no such key in {names}{hint}"
 
@@ -113,20 +108,6 @@ def list_parameter_files(loader: OmegaConfigLoader, env: str) -> list[Path]:
         for name in glob.glob(pattern, root_dir=folder, recursive=True)
     }
     return sorted(path for path in found if path.is_file() and path.suffix in (".yml", ".yaml", ".json"))
-
-
-def merge_blocks(below: Any, above: Any) -> Any:
-    """Lay one value over another: mappings key by key, unless the upper one is marked to replace; others whole."""
-    if not (isinstance(below, Mapping) and isinstance(above, Mapping)) or above.get(REPLACE) is True:
-        return above
-    return {**below, **{key: merge_blocks(below[key], above[key]) if key in below else above[key] for key in above}}
-
-
-def drop_marks(value: Any) -> Any:
-    """Return a value without the marks of replacing blocks."""
-    if isinstance(value, Mapping):
-        return {key: drop_marks(item) for key, item in value.items() if key != REPLACE}
-    return value
 
 
 def _name_file(path: Path, project: Path) -> str:
@@ -158,13 +139,6 @@ def _descend(parts: Sequence[Part], name: str) -> list[Part]:
 
 def _list_names(parts: Sequence[Part]) -> list[str]:
     return list(dict.fromkeys(name for part in parts for name in part.value if name != REPLACE))
-
-
-def _merge(parts: Sequence[Part]) -> Any:
-    seen = _see(parts)
-    if not seen or not isinstance(seen[-1].value, Mapping):
-        return seen[-1].value if seen else None
-    return {name: _merge(_descend(seen, name)) for name in _list_names(seen)}
 
 
 def _split(key: str, seen: Sequence[Part]) -> list[tuple[str, str]]:

@@ -6,19 +6,15 @@ import tarfile
 import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from card24_pipeline.versioning.errors import VersioningError
+from card24_pipeline.versioning.validation import Settings, validate_settings
 
 FILE = "pyproject.toml"
 _FOLDER = r"^[^/.][^/]*(/[^/.][^/]*)*$"
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class FanOutKey(_Table):
+class FanOutKey(Settings):
     """A key that makes one stage into several.
 
     Attributes:
@@ -29,11 +25,11 @@ class FanOutKey(_Table):
     """
 
     values: str
-    implies: dict[str, str] = {}
+    implies: dict[str, str] = Field(default={})
     imports: str | None = None
 
 
-class StagesSettings(_Table):
+class StagesSettings(Settings):
     """What a project says of its stages.
 
     Attributes:
@@ -45,8 +41,8 @@ class StagesSettings(_Table):
 
     outputs: str = Field(default="data", pattern=_FOLDER)
     kept_in_git: str | None = Field(default=None, pattern=_FOLDER)
-    fan_out: dict[str, FanOutKey] = {}
-    discovers: dict[str, str] = {}
+    fan_out: dict[str, FanOutKey] = Field(default={})
+    discovers: dict[str, str] = Field(default={})
 
     @model_validator(mode="after")
     def _check_names(self) -> StagesSettings:
@@ -82,10 +78,5 @@ def find_settings(conf_source: Path) -> StagesSettings:
 
 
 def _parse(text: str) -> StagesSettings:
-    try:
-        return StagesSettings.model_validate(tomllib.loads(text).get("tool", {}).get("dvc_stages", {}))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(["tool.dvc_stages", *map(str, first["loc"])])
-        message = first["msg"].removeprefix("Value error, ")
-        raise VersioningError(f"{FILE}: {key}: {message}, got {first['input']!r}") from error
+    table = tomllib.loads(text).get("tool", {}).get("dvc_stages", {})
+    return validate_settings(StagesSettings, table, f"{FILE}: tool.dvc_stages")

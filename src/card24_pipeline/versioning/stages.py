@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from inspect import unwrap
 from itertools import pairwise, product
@@ -52,14 +52,6 @@ class Stage:
     outs: tuple[str, ...]
     metrics: tuple[str, ...] = ()
     plots: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-
-
-@dataclass
-class _Needs:
-    """What one stage reads beside data."""
-
-    params: set[str] = field(default_factory=set)
-    modules: set[str] = field(default_factory=set)
 
 
 class StageBuilder:
@@ -129,9 +121,8 @@ class StageBuilder:
         read_together = {key for dataset in inputs for key in dataset.gathers} - fixed.keys()
         gathered = {key: ALL for key in self._fan_out.keys if key in read_together}
         self._check_keys(group, fixed, gathered)
-        needs = _Needs()
-        for node in group.nodes:
-            self._collect_needs(node, fixed, needs)
+        modules = {module for node in group.nodes for module in self._list_modules(node, fixed)}
+        params = {param for node in group.nodes for param, _ in self._list_params(node, fixed)}
         outs = self._find_outs(group)
         return Stage(
             name=group.name + suffix,
@@ -139,11 +130,11 @@ class StageBuilder:
             matrix=matrix,
             run=run | gathered,
             data=tuple(sorted({path for dataset in inputs for path in self._list_paths(dataset, fixed)})),
-            code=self._code.list_files(needs.modules),
-            params=self._locate_params(group, needs.params),
+            code=self._code.list_files(modules),
+            params=self._locate_params(group, params),
             outs=tuple(dataset.fill_path(fixed) for dataset in outs),
             metrics=tuple(dataset.fill_path(fixed) for dataset in outs if dataset.dvc.metrics),
-            plots=tuple((item.fill_path(fixed), item.dvc.plot) for item in outs if item.dvc.plot is not None),
+            plots=tuple((item.fill_path(fixed), item.dvc.describe_plot()) for item in outs if item.dvc.plots),
         )
 
     def _list_paths(self, dataset: Dataset, fixed: Mapping[str, Value]) -> Iterator[str]:
@@ -168,31 +159,33 @@ class StageBuilder:
             if values not in group.inputs:
                 raise VersioningError(f"node '{group.name}' brings every {key} together, so it must take '{values}'")
 
-    def _collect_needs(self, node: Node, fixed: Mapping[str, Value], needs: _Needs) -> None:
-        needs.modules.add(_find_function(node.func).__module__)
+    def _list_modules(self, node: Node, fixed: Mapping[str, Value]) -> Iterator[str]:
+        yield _find_function(node.func).__module__
         for name in {*node.inputs, *node.outputs}:
             if _is_data(name):
-                needs.modules |= {type_.rpartition(".")[0] for type_ in self._datasets[name].types}
+                yield from (type_.rpartition(".")[0] for type_ in self._datasets[name].types)
+        for param, key in self._list_params(node, fixed):
+            template = key and self._fan_out.keys[key].imports
+            if key and template:
+                try:
+                    yield template.format_map(self._fan_out.get_block(key, fixed[key]))
+                except KeyError as error:
+                    where = f"tool.dvc_stages.fan_out.{key}.imports"
+                    raise VersioningError(f"{param}: {where} needs a field {error} in it") from error
+
+    def _list_params(self, node: Node, fixed: Mapping[str, Value]) -> Iterator[tuple[str, str | None]]:
+        """List the parameters that a node reads; of the blocks of a key that it takes, the run's own and the key."""
+        keys = self._fan_out.keys
+        taken = {
+            keys[key].values: key for key in keys if f"params:{key}" in node.inputs and self._fan_out.has_blocks(key)
+        }
         for name in node.inputs:
             if name == "parameters":
                 raise VersioningError(f"node '{node.name}' takes all parameters: name the keys it uses (params:…)")
-            key = name.removeprefix("params:")
-            if key != name and key not in self._fan_out.keys:
-                needs.params.add(self._narrow(node, key, fixed, needs.modules))
-
-    def _narrow(self, node: Node, param: str, fixed: Mapping[str, Value], modules: set[str]) -> str:
-        """Return the parameter that a node reads: of all blocks of a key that it takes too, the run's own."""
-        for name, key in self._fan_out.keys.items():
-            if key.values == param and self._fan_out.has_blocks(name) and f"params:{name}" in node.inputs:
-                own = f"{param}.{fixed[name]}"
-                if key.imports:
-                    try:
-                        modules.add(key.imports.format_map(self._fan_out.get_block(name, fixed[name])))
-                    except (KeyError, ValueError) as error:
-                        where = f"tool.dvc_stages.fan_out.{name}.imports"
-                        raise VersioningError(f"{own}: {where} needs a field {error} in it") from error
-                return own
-        return param
+            param = name.removeprefix("params:")
+            if param != name and param not in keys:
+                key = taken.get(param)
+                yield f"{param}.{fixed[key]}" if key else param, key
 
     def _locate_params(self, group: NodeGroup, names: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
         keys: dict[str, set[str]] = {}
