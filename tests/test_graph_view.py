@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline, node
 
-from card24_pipeline.graph_view import VIEW_VARIABLE, merge_twins, name_twins
+from card24_pipeline.catalog.table import TableDataset
+from card24_pipeline.graph_view import VIEW_VARIABLE, merge_twins, prepare_catalog, preview_table
 from card24_pipeline.pipeline_registry import register_pipelines
 from card24_pipeline.settings import CONFIG_LOADER_ARGS
+from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 
 PROJECT = Path(__file__).parents[1]
 
@@ -33,16 +36,18 @@ def report(*, scores: Any) -> Any:
 
 PIPELINE = Pipeline(
     [
-        node(grade, ["hands", "params:rate"], "scores@seed", name="grade", namespace="sft", tags="quick"),
-        node(report, {"scores": "scores@all_seeds"}, ["page@text"], name="report"),
+        node(grade, ["hands", "params:rate"], "scores@one", name="grade", namespace="sft", tags="quick"),
+        node(report, {"scores": "scores@all"}, ["page@text"], name="report"),
     ]
 )
 CATALOG = {
     "hands": {"type": "pandas.CSVDataset", "filepath": "hands.csv"},
-    "scores@seed": {"type": "pandas.CSVDataset", "filepath": "seed_0/scores.csv"},
-    "scores@all_seeds": {
-        "type": "card24_pipeline.catalog.per_seed.PerSeedDataset",
+    "scores@one": {"type": "pandas.CSVDataset", "filepath": "seed_0/scores.csv"},
+    "scores@all": {
+        "type": "card24_pipeline.catalog.fan_in.FanInDataset",
         "filepath": "seed_{seed}/scores.parquet",
+        "run": {"seed": 0},
+        "columns": {"score": "double"},
     },
     "page@file": {"type": "card24_pipeline.catalog.file_path.FilePathDataset", "filepath": "page.md"},
     "page@text": {"type": "text.TextDataset", "filepath": "page.md"},
@@ -67,12 +72,25 @@ class TestMergeTwins:
         assert reported.to_dict()["content"] == ""
 
 
-def test_plain_name_stands_for_the_twin_that_writes() -> None:
+def test_plain_name_stands_for_the_twin_that_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TableDataset, "preview", None, raising=False)  # and removed again after the test
     catalog = DataCatalog.from_config(CATALOG)
-    name_twins(catalog)
-    assert catalog.get("scores") is catalog.get("scores@seed")
+    prepare_catalog(catalog)
+    assert catalog.get("scores") is catalog.get("scores@one")
+    assert TableDataset.preview is preview_table
     assert catalog.get("page") is catalog.get("page@text")
     assert set(catalog.keys()) == {*CATALOG, "scores", "page"}
+
+
+def test_preview_has_the_first_rows_under_the_type_that_kedro_viz_looks_for(tmp_path: Path) -> None:
+    columns = {"split": "string", "loss": "double"}
+    dataset = TableDataset(filepath=str(tmp_path / "a.parquet"), columns=columns, doubles_may_be_empty=True)
+    assert not hasattr(dataset, "preview")
+    dataset.save(pd.DataFrame({"split": ["sft", "ood"], "loss": [float("nan"), 1.0]}))
+    assert inspect.signature(preview_table).return_annotation == "TablePreview"
+    assert preview_table(dataset, nrows=1) == {"index": [0], "columns": ["split", "loss"], "data": [["sft", None]]}
+    dataset.save(pd.DataFrame({"split": [], "loss": []}, dtype="float64"))
+    assert preview_table(dataset)["data"] == []
 
 
 class TestStudy:
@@ -87,7 +105,7 @@ class TestStudy:
         assert [name for name, preview in previews.items() if not preview or not preview.to_dict()["content"]] == []
 
     def test_every_dataset_has_a_layer_and_the_layers_form_no_circle(self) -> None:
-        loader = OmegaConfigLoader(str(PROJECT / "conf"), env="smoke", **CONFIG_LOADER_ARGS)
+        loader = FanOutConfigLoader(str(PROJECT / "conf"), env="smoke", **CONFIG_LOADER_ARGS)
         layers = {name: entry["metadata"]["kedro-viz"]["layer"] for name, entry in loader["catalog"].items()}
         before: dict[str, set[str]] = {layer: set() for layer in layers.values()}
         for item in register_pipelines()["__default__"].nodes:

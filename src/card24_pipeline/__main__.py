@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 
@@ -16,12 +15,12 @@ def main(*args: Any, **kwargs: Any) -> Any:
     Returns:
         What the run command returns.
     """
-    from kedro.framework.cli.utils import find_run_command
+    from kedro.framework.cli.project import run
     from kedro.framework.project import configure_project
 
-    package_name = Path(__file__).parent.name
-    configure_project(package_name)
-    return find_run_command(package_name)(*args, **kwargs)
+    # Not `find_run_command`: it wants a `run` in cli.py, which has the project's own commands only.
+    configure_project(__package__)
+    return run(*args, **kwargs)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Commands of the project beside Kedro's own: ``kedro dvc sync``, ``kedro dvc check`` and ``kedro readme``."""
+"""Commands of the project beside Kedro's own: ``kedro dvc sync``, ``dvc check``, ``readme`` and ``package``."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
-
-    from card24_pipeline.versioning.sync import ProjectRoot
 
 
 @click.group(name="card24")
@@ -28,16 +27,11 @@ def dvc() -> None:
 @click.pass_obj
 def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
     """Generate the dvc.yaml of every scale, or of one, from the Kedro graph."""
-    from card24_pipeline.versioning.errors import VersioningError
-    from card24_pipeline.versioning.seeds import parse_seeds
+    from card24_pipeline.versioning.recording import parse_numbers
     from card24_pipeline.versioning.sync import sync_scales
 
-    try:
-        listed = None if seeds is None else parse_seeds(seeds)
-        written = sync_scales(_locate_project(metadata), env, listed)
-    except VersioningError as error:
-        raise click.ClickException(str(error)) from error
-    for path, changed in written.items():
+    numbers = {} if seeds is None else {"seeds": parse_numbers("seeds", seeds)}
+    for path, changed in sync_scales(metadata, env, numbers).items():
         click.echo(f"{path}: {'written' if changed else 'up to date'}")
 
 
@@ -45,35 +39,33 @@ def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
 @click.pass_obj
 def check(metadata: ProjectMetadata) -> None:
     """Fail when a dvc.yaml is not what `kedro dvc sync` would write."""
-    from card24_pipeline.versioning.errors import VersioningError
     from card24_pipeline.versioning.sync import find_stale_files
 
-    try:
-        stale = find_stale_files(_locate_project(metadata))
-    except VersioningError as error:
-        raise click.ClickException(str(error)) from error
-    for file in stale:
-        click.echo(file.diff)
+    stale = find_stale_files(metadata)
+    for diff in stale.values():
+        click.echo(diff)
     if stale:
-        names = ", ".join(file.path for file in stale)
-        raise click.ClickException(f"stale: {names} (run `kedro dvc sync`)")
+        raise click.ClickException(f"stale: {', '.join(stale)} (run `kedro dvc sync`)")
 
 
 @cli.command()
 @click.pass_obj
 def readme(metadata: ProjectMetadata) -> None:
     """Copy the default study's verdicts, time and size into README.md."""
-    from card24_pipeline.versioning.errors import VersioningError
-    from card24_pipeline.versioning.readme import fill_readme
+    from card24_pipeline.study.readme import fill_readme
 
-    try:
-        changed = fill_readme(metadata.project_path)
-    except VersioningError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"README.md: {'written' if changed else 'up to date'}")
+    click.echo(f"README.md: {'written' if fill_readme(metadata.project_path) else 'up to date'}")
 
 
-def _locate_project(metadata: ProjectMetadata) -> ProjectRoot:
-    from card24_pipeline.versioning.sync import ProjectRoot
+@cli.command()
+@click.pass_obj
+def package(metadata: ProjectMetadata) -> None:
+    """Package the project: its wheel and, beside it in dist/, its configuration."""
+    from kedro.framework.cli.utils import call
 
-    return ProjectRoot(metadata.project_path, metadata.package_name, metadata.source_dir)
+    from card24_pipeline.versioning.packing import pack_configuration
+
+    # As Kedro's own command does, but for links: those that lead out of conf/ would lead nowhere.
+    options = ["--wheel", "--no-isolation", "--outdir", "dist"]
+    call([sys.executable, "-m", "build", *options], cwd=str(metadata.project_path))
+    pack_configuration(metadata.project_path, metadata.package_name)

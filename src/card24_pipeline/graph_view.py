@@ -1,13 +1,14 @@
 """The graph as kedro viz shows it best: one dataset for each file, with a preview, and a description of each node.
 
-Kedro viz shows no preview of a dataset that goes by several names, such as ``sft_scores@seed`` and
-``sft_scores@all_seeds``. With the variable ``CARD24_VIEW`` set, as ``make viz`` does, the pipelines name it once and
-the catalog knows it by that name. Such pipelines are for looking at, not for running.
+Kedro viz shows no preview of a dataset that goes by several names, such as ``sft_scores@one`` and
+``sft_scores@all``. With the variable ``CARD24_VIEW`` set, as ``make viz`` does, the pipelines name it once and
+the catalog knows it by that name and can show its tables. Such pipelines are for looking at, not for running.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import warnings
 from functools import partial
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Node, Pipeline
     from kedro.pipeline.preview_contract import TextPreview
+    from kedro_datasets._typing import TablePreview
+
+    from card24_pipeline.catalog.table import TableDataset
 
 VIEW_VARIABLE = "CARD24_VIEW"
 TWIN_MARK = "@"
@@ -48,19 +52,38 @@ def merge_twins(pipeline: Pipeline) -> Pipeline:
         return Pipeline([_rebuild_node(node) for node in pipeline.nodes])
 
 
-def name_twins(catalog: CatalogProtocol) -> None:
-    """Let a catalog know every dataset that goes by several names by the plain one too.
+def prepare_catalog(catalog: CatalogProtocol) -> None:
+    """Let a catalog show its tables, and know every dataset that goes by several names by the plain one too.
 
     Args:
         catalog: The catalog; a plain name stands for the twin that writes the file.
     """
-    from card24_pipeline.catalog.file_path import FilePathDataset
-    from card24_pipeline.catalog.per_seed import PerSeedDataset
+    from card24_pipeline.catalog.read_only import ReadOnlyDataset
+    from card24_pipeline.catalog.table import TableDataset
 
+    # Not in the class itself, whose module is a code dependency of every stage.
+    TableDataset.preview = preview_table
     for name in [name for name in catalog.keys() if TWIN_MARK in name]:  # noqa: SIM118 - the catalog is no mapping
         dataset = catalog.get(name)
-        if not isinstance(dataset, FilePathDataset | PerSeedDataset):
+        if not isinstance(dataset, ReadOnlyDataset):
             catalog[_drop_twin(name)] = dataset
+
+
+def preview_table(dataset: TableDataset, nrows: int = 10) -> TablePreview:
+    """Return the first rows of a table for kedro viz, which goes by the name of the return type.
+
+    Args:
+        dataset: The table.
+        nrows: How many rows; no more than these are read.
+    """
+    import pyarrow.parquet as pq
+    from kedro_datasets._typing import TablePreview
+
+    with pq.ParquetFile(dataset.filepath) as file:
+        batch = next(file.iter_batches(batch_size=nrows), None)
+    rows = [] if batch is None else [list(row.values()) for row in batch.to_pylist()]
+    shown = [[None if isinstance(value, float) and math.isnan(value) else value for value in row] for row in rows]
+    return TablePreview({"index": list(range(len(shown))), "columns": list(dataset.columns), "data": shown})
 
 
 def _rebuild_node(node: Node) -> Node:

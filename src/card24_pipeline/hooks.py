@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.hooks import hook_impl
 
-from card24_pipeline.graph_view import is_for_viewing, name_twins
+from card24_pipeline.graph_view import is_for_viewing, prepare_catalog
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
     from pydantic import BaseModel
-    from pydantic_core import ErrorDetails
 
-# Pydantic's error types, by what the file should have held.
-_EXPECTATIONS = {
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "finite_number": "a finite number",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-}
+    from card24_pipeline.versioning.config_loader import FanOutConfigLoader
+    from card24_pipeline.versioning.parameter_files import ParameterFiles
 
 
 class ParameterFileError(click.ClickException):
@@ -45,9 +28,9 @@ class ParameterFileError(click.ClickException):
 
 def load_study_parameters() -> type[BaseModel]:
     """Return the model of the whole parameter file."""
-    from card24_pipeline.pipelines.parameters import ProjectParameters
+    from card24_pipeline.pipelines.parameters import ProjectParams
 
-    return ProjectParameters
+    return ProjectParams
 
 
 class ProjectHooks:
@@ -70,22 +53,20 @@ class ProjectHooks:
         """
         from pydantic import ValidationError
 
+        loader = context.config_loader
         # Not `context.params`: reading that makes Kedro check every node's type hints first, its own way.
-        params = dict(context.config_loader["parameters"])
-        if params.get("seed") == "all":
-            # A stage that brings seeds together runs with this marker in place of its seed.
-            params["seed"] = 0
+        params = {key: value for key, value in loader["parameters"].items() if key not in loader.fan_out}
         try:
             model = self._load_model()
             model.model_validate(params)
         except ValidationError as error:
-            raise ParameterFileError(describe_errors(error, model, context)) from error
+            raise ParameterFileError(describe_errors(error, model, loader, context.project_path)) from error
 
     @hook_impl
     def after_catalog_created(self, catalog: CatalogProtocol) -> None:
-        """Name datasets as the graph does that kedro viz shows."""
+        """Name and show datasets as the graph does that kedro viz shows."""
         if is_for_viewing():
-            name_twins(catalog)
+            prepare_catalog(catalog)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -98,81 +79,52 @@ class ProjectHooks:
                 shutil.rmtree(dataset.load(), ignore_errors=True)
 
 
-def describe_errors(error: Any, model: type[BaseModel], context: KedroContext) -> str:
+def describe_errors(error: Any, model: type[BaseModel], loader: FanOutConfigLoader, project: Path) -> str:
     """Say what is wrong with parameters, a line for each error.
 
     Args:
         error: Pydantic's ``ValidationError``.
         model: The model that refused them.
-        context: The run's context, for the scale and the files.
+        loader: The loader that read them.
+        project: Root of the project.
 
     Returns:
         Lines like ``params.yaml (scale smoke): sft.learning_rate: expected a number, got 'fast'``.
     """
-    scale = context.env or "base"
-    runtime = getattr(context, "_runtime_params", None) or {}
+    from card24_pipeline.versioning.parameter_files import ParameterFiles
+    from card24_pipeline.versioning.validation import describe_error
+
+    written = ParameterFiles.read(loader, project)
+    files = ParameterFiles([*written.layers, {"--params": loader.runtime_params}])
     lines = []
     for details in error.errors(include_url=False):
-        key = ".".join(str(part) for part in details["loc"])
-        file = _find_file(context.project_path, scale, runtime, key)
+        key, known = _find_key(files, details["loc"])
+        owners = files.find_owners(known) or list(written.layers[0])[:1]
+        problem = describe_error(details, model)
+        block = known.rpartition(".")[0]
+        over = files.find_owners(block)[-1:] if problem == "unknown key" and block else owners
+        if over != owners:
+            # What a scale lays over a block of another kind.
+            problem += f" (`_replace_: true` in {block} of {over[0]} leaves out what it does not name itself)"
         # An error of settings that belong together has no key of its own; its message names them.
         where = f"{key}: " if key else ""
-        lines.append(f"{file} (scale {scale}): {where}{_describe_error(details, model)}")
+        scale = loader.env or loader.default_run_env
+        lines.append(f"{' and '.join(owners)} (scale {scale}): {where}{problem}")
     return "\n".join(lines)
 
 
-def _describe_error(details: ErrorDetails, model: type[BaseModel]) -> str:
-    kind = details["type"]
-    if not details["loc"]:
-        return details["msg"].removeprefix("Value error, ")
-    if kind == "extra_forbidden":
-        *parents, name = details["loc"]
-        close = get_close_matches(str(name), _list_fields(model, parents), n=1)
-        return "unknown key" + (f", did you mean '{close[0]}'?" if close else "")
-    if kind == "missing":
-        return "missing, and it has no default"
-    # Settings that do not go together: the message has the culprits, and the whole block would bury it.
-    got = "" if isinstance(details["input"], dict) and kind == "value_error" else f", got {details['input']!r}"
-    if kind == "literal_error":
-        return f"expected {details['ctx']['expected']}{got}"
-    if kind in _EXPECTATIONS:
-        return f"expected {_EXPECTATIONS[kind]}{got}"
-    message = details["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"expected {message}{got}" if message != details["msg"] and kind != "value_error" else f"{message}{got}"
-
-
-def _list_fields(model: type[BaseModel], parents: list[int | str]) -> list[str]:
-    models = [model]
-    for parent in parents:
-        fields = [found.model_fields[str(parent)] for found in models if str(parent) in found.model_fields]
-        # A part of the location that is no field is an index or the tag of a union: the models stay.
-        models = [inner for field in fields for inner in _find_models(field.annotation)] or models
-    return [name for found in models for name in found.model_fields]
-
-
-def _find_models(annotation: Any) -> Iterator[type[BaseModel]]:
-    from pydantic import BaseModel
-
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _find_models(argument)
-
-
-def _find_file(project: Path, scale: str, runtime: Mapping[str, Any], key: str) -> str:
-    from card24_pipeline.versioning.errors import VersioningError
-    from card24_pipeline.versioning.parameter_files import ParameterFiles
-    from card24_pipeline.versioning.scales import describe_scale
-
-    passed = ParameterFiles((("--params", runtime),))
-    written = ParameterFiles.read(project, describe_scale(scale))
-    parts = key.split(".")
-    # A missing key is in no file: then the nearest subtree that is there tells where it belongs.
-    for length in range(len(parts), 0, -1):
-        for files in (passed, written):
-            try:
-                located = files.locate(".".join(parts[:length]))
-            except VersioningError:
-                continue
-            return " and ".join(dict.fromkeys(file for file, _ in located))
-    return written.files[0][0]
+def _find_key(files: ParameterFiles, location: Sequence[int | str]) -> tuple[str, str]:
+    """Return the key of an error as it is written, and as much of it as some file has."""
+    shown: list[str] = []
+    known = ""
+    inside = True
+    for number, part in enumerate(location):
+        longer = f"{known}.{part}" if known else str(part)
+        if inside and files.find_owners(longer):
+            known = longer
+        elif inside and isinstance(part, str) and number < len(location) - 1:
+            continue  # the tag of a union, which no file has
+        else:
+            inside = False
+        shown.append(str(part))
+    return ".".join(shown), known

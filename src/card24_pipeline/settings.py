@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from card24_pipeline.hooks import ProjectHooks
+from card24_pipeline.versioning.config_loader import FanOutConfigLoader
+
+
+def join_mappings(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Join mappings of the catalog in this order: ``${join:{step:int64},${_scores}}``."""
+    return {key: value for part in parts for key, value in part.items()}
+
 
 HOOKS = (ProjectHooks(),)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
@@ -12,9 +20,11 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 # A scale is an environment; ``base`` is one of them, so there is no ``conf/local``. Hidden folders are read
 # because ``conf/base/parameters.yml`` is a link to ``params.yaml``: below any hidden folder (such as the
 # ``.dvc/tmp/exps`` of a queued DVC experiment) Kedro would otherwise skip it without a word.
+CONFIG_LOADER_CLASS = FanOutConfigLoader
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "base",
     "merge_strategy": {"parameters": "soft"},
     "ignore_hidden": False,
+    "custom_resolvers": {"join": join_mappings},
 }

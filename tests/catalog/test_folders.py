@@ -9,13 +9,14 @@ from kedro.io import DatasetError
 
 from card24_pipeline.catalog.checkpoint_folder import CheckpointFolderDataset
 from card24_pipeline.catalog.progress_folder import ProgressFolderDataset
+from card24_pipeline.checkpoints.manifest import write_manifest
 
 
 def stage(folder: Path, text: str = "weights", manifest: bool = True) -> Path:
     (folder / "step_10").mkdir(parents=True)
     (folder / "step_10/model.safetensors").write_text(text)
     if manifest:
-        (folder / "manifest.json").write_text("{}")
+        write_manifest(folder)
     return folder
 
 
@@ -34,7 +35,7 @@ class TestCheckpointFolder:
         dataset = CheckpointFolderDataset(filepath=str(tmp_path / "models/sft"))
         stage(tmp_path / "models/sft", "old")
         (tmp_path / "models/sft/stale.txt").write_text("")
-        (tmp_path / "models/.sft.incoming-deadbeef").mkdir()
+        (tmp_path / "models/.sft.new").mkdir()
         dataset.save(stage(tmp_path / "staged", "new"))
         assert (dataset.load() / "step_10/model.safetensors").read_text() == "new"
         assert not (dataset.load() / "stale.txt").exists()

@@ -1,10 +1,9 @@
-import inspect
+import math
 
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from card24_pipeline.catalog.measured_table import MeasuredTableDataset
 from card24_pipeline.catalog.table import TableDataset
 
 COLUMNS = {"split": "string", "values": "list<int64>", "passed": "bool", "loss": "double"}
@@ -56,14 +55,31 @@ def test_reading_names_the_file_and_the_column(tmp_path):
         TableDataset(filepath=str(path), columns={**COLUMNS, "split": "large_string"}).load()
 
 
-def test_preview_has_the_first_rows_under_the_type_that_kedro_viz_looks_for(tmp_path):
-    dataset = MeasuredTableDataset(filepath=str(tmp_path / "a.parquet"), columns=COLUMNS)
-    dataset.save(make_frame().assign(loss=[float("nan"), 1.0]))
-    assert inspect.signature(dataset.preview).return_annotation == "TablePreview"
-    assert dataset.preview(nrows=1) == {
-        "index": [0],
-        "columns": list(COLUMNS),
-        "data": [["sft", [1, 2], True, None]],
-    }
-    dataset.save(make_frame().head(0))
-    assert dataset.preview()["data"] == []
+HISTORY = {"update": "int64", "value_loss": "double", "reward": "double"}
+
+
+def make_history(tmp_path):
+    frame = pd.DataFrame({"update": [1, 2], "value_loss": [math.nan, math.nan], "reward": [0.5, 1.5]})
+    return frame, TableDataset(filepath=str(tmp_path / "a.parquet"), columns=HISTORY, doubles_may_be_empty=True)
+
+
+def test_figures_that_were_not_measured_come_back_as_nan_where_allowed(tmp_path):
+    frame, dataset = make_history(tmp_path)
+    dataset.save(frame)
+    loaded = dataset.load()
+    assert loaded["value_loss"].isna().all()
+    assert str(loaded["value_loss"].dtype) == "float64"
+    assert loaded["reward"].tolist() == [0.5, 1.5]
+    with pytest.raises(DatasetError, match="column 'value_loss' has 2 empty"):
+        TableDataset(filepath=str(tmp_path / "a.parquet"), columns=HISTORY).load()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"update": [1, None]}, "column 'update' has 1 empty"), ({"reward": ["a", "b"]}, "reward")],
+)
+def test_everything_else_is_still_checked(tmp_path, change, message):
+    frame, dataset = make_history(tmp_path)
+    with pytest.raises(DatasetError, match=message):
+        dataset.save(frame.assign(**change).astype({"update": "Int64"}))
+    assert not dataset.exists()

@@ -1,11 +1,11 @@
-"""A Kedro project in miniature: shared hands, a score per seed, a report over seeds, at two scales."""
+"""A Kedro project in miniature: shared hands, a score for each seed and arm, a report over them, at two scales."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,36 +18,43 @@ FILES = {
 package_name = "toy"
 project_name = "toy"
 kedro_init_version = "1.7.0"
+[tool.dvc_stages]
+kept_in_git = "data/08_reporting"
+[tool.dvc_stages.fan_out]
+seed = {values = "seeds"}
+arm = {values = "arms", imports = "toy.algorithms.{algorithm}"}
 """,
     ".telemetry": "consent: false\n",
     "params.yaml": """
 # Every knob.
-seed: 0
 seeds: [0, 1]  # one run each
 
 game:
   count: 3
 train:
   # How fast.
-  rate: 0.5
   steps: 4
   shape: {width: 8, depth: 2}
+arms:
+  slow: {algorithm: linear, rate: 0.5}
+  fast: {algorithm: square, rate: 1.5}
 """,
     "conf/base/globals.yml": "scale: base\n",
     "conf/base/catalog.yml": """
 hands:
   type: pandas.ParquetDataset
   filepath: data/01_raw/${globals:scale}/shared/hands.parquet
-scores@seed:
+scores@one:
   type: pandas.ParquetDataset
-  filepath: data/07_model_output/${globals:scale}/seed_${runtime_params:seed,0}/scores.parquet
-scores@all_seeds:
-  type: card24_pipeline.catalog.per_seed.PerSeedDataset
-  filepath: data/07_model_output/${globals:scale}/seed_{seed}/scores.parquet
-  seed: ${runtime_params:seed,0}
+  filepath: data/07_model_output/${globals:scale}/seed_${runtime_params:seed}/${runtime_params:arm}/scores.parquet
+scores@all:
+  type: card24_pipeline.catalog.fan_in.FanInDataset
+  filepath: data/07_model_output/${globals:scale}/seed_{seed}/{arm}/scores.parquet
+  run: {seed: "${runtime_params:seed}", arm: "${runtime_params:arm}"}
+  columns: {hand: int64, score: double}
 progress:
   type: card24_pipeline.catalog.progress_folder.ProgressFolderDataset
-  filepath: data/progress/${globals:scale}/seed_${runtime_params:seed,0}/train
+  filepath: data/progress/${globals:scale}/seed_${runtime_params:seed}/${runtime_params:arm}/train
   metadata: {dvc: {track: false}}
 summary:
   type: json.JSONDataset
@@ -55,12 +62,18 @@ summary:
   metadata: {dvc: {metrics: true}}
 """,
     "conf/smoke/globals.yml": "scale: smoke\n",
-    "conf/smoke/parameters.yml": "train:\n  steps: 1\n",
+    "conf/smoke/parameters.yml": """
+train:
+  steps: 1
+arms:
+  _replace_: true
+  slow: {algorithm: linear, rate: 2.0}
+""",
     "src/toy/__init__.py": "",
     "src/toy/cli.py": "from card24_pipeline.cli import cli\n",
     "src/toy/settings.py": """
 from card24_pipeline.hooks import ProjectHooks
-from card24_pipeline.settings import CONFIG_LOADER_ARGS, DISABLE_HOOKS_FOR_PLUGINS
+from card24_pipeline.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS, DISABLE_HOOKS_FOR_PLUGINS
 
 def load_model():
     from toy.parameters import Parameters
@@ -78,15 +91,18 @@ class GameParams(Strict):
     count: int
 
 class TrainParams(Strict):
-    rate: float
     steps: int
     shape: dict[str, int]
 
+class ArmParams(Strict):
+    algorithm: str
+    rate: float
+
 class Parameters(Strict):
-    seed: int
     seeds: list[int]
     game: GameParams
     train: TrainParams
+    arms: dict[str, ArmParams]
 """,
     "src/toy/pipeline_registry.py": """
 from kedro.pipeline import Pipeline, node
@@ -96,11 +112,11 @@ from toy.train import train_model
 
 def register_pipelines():
     return {"__default__": Pipeline([
-        node(write_report, ["scores@all_seeds", "params:seeds"], "summary", name="write_report"),
+        node(write_report, ["scores@all", "params:seeds", "params:arms"], "summary", name="write_report"),
         node(
             train_model,
-            ["hands", "params:train", "params:seed", "progress"],
-            "scores@seed",
+            ["hands", "params:train", "params:arms", "params:arm", "params:seed", "progress"],
+            "scores@one",
             name="train_model",
         ),
         node(deal_hands, "params:game.count", "hands", name="deal_hands"),
@@ -108,6 +124,9 @@ def register_pipelines():
 """,
     "src/toy/numbers/__init__.py": "",
     "src/toy/numbers/ranks.py": "FIRST = 1\n",
+    "src/toy/algorithms/__init__.py": "",
+    "src/toy/algorithms/linear.py": "def score(hand, rate):\n    return hand * rate\n",
+    "src/toy/algorithms/square.py": "def score(hand, rate):\n    return hand * hand * rate\n",
     "src/toy/deal.py": """
 from toy.numbers.ranks import FIRST
 
@@ -116,19 +135,23 @@ def deal_hands(count):
     return pd.DataFrame({"hand": range(FIRST, FIRST + count)})
 """,
     "src/toy/train.py": """
+from importlib import import_module
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from toy.report import write_report
 
-def train_model(hands, train, seed, progress):
+def train_model(hands, train, arms, arm, seed, progress):
     assert progress.name == "train" and not progress.exists()
-    return hands.assign(score=hands["hand"] * train["rate"] + seed)
+    block = arms[arm]
+    assert "_replace_" not in arms
+    score = import_module("toy.algorithms." + block["algorithm"]).score
+    return hands.assign(score=score(hands["hand"], block["rate"]) + seed)
 """,
     "src/toy/report.py": """
-def write_report(scores, seeds):
-    frame = scores.read(seeds)
+def write_report(scores, seeds, arms):
+    frame = scores.read(seed=seeds, arm=arms)
     seeds = sorted(int(seed) for seed in frame["seed"].unique())
-    return {"seeds": seeds, "total": float(frame["score"].sum())}
+    return {"seeds": seeds, "arms": sorted(frame["arm"].unique()), "total": float(frame["score"].sum())}
 """,
 }
 
@@ -136,13 +159,19 @@ def write_report(scores, seeds):
 Tool = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def write_files(root: Path, files: Mapping[str, str]) -> Path:
+    """Write texts by their paths below a folder, and return that."""
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.lstrip("\n"), encoding="utf-8")
+    return root
+
+
 @pytest.fixture
 def toy_project(tmp_path: Path) -> Path:
     """The project's files, in a folder of their own."""
-    for name, text in FILES.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.lstrip("\n"), encoding="utf-8")
+    write_files(tmp_path, FILES)
     (tmp_path / "conf/base/parameters.yml").symlink_to("../../params.yaml")
     return tmp_path
 

@@ -7,9 +7,12 @@ from types import SimpleNamespace
 from typing import Any, Literal, Self
 
 import pytest
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from card24_pipeline.hooks import ParameterFileError, ProjectHooks
+from card24_pipeline.settings import CONFIG_LOADER_ARGS
+from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 
 
 class Strict(BaseModel):
@@ -28,39 +31,58 @@ class SftParams(Strict):
         return self
 
 
+class ScratchParams(Strict):
+    kind: Literal["scratch"]
+    layers: int
+
+
+class FolderParams(Strict):
+    kind: Literal["folder"]
+    path: str
+
+
 class StudyParameters(Strict):
-    seed: int
+    count: int
     sft: SftParams
+    source: ScratchParams | FolderParams = Field(discriminator="kind")
 
 
-BASE = "seed: 0\nsft:\n  learning_rate: 0.1\n  steps: 3\n"
+BASE = "count: 0\nsft:\n  learning_rate: 0.1\n  steps: 3\nsource: {kind: scratch, layers: 2}\n"
+OVERLAY = "conf/smoke/parameters.yml"
 
 
-def check(project: Path, params: dict[str, Any], env: str | None = None, **runtime: Any) -> None:
-    context = SimpleNamespace(
-        config_loader={"parameters": params}, env=env, project_path=project, _runtime_params=runtime
-    )
+def check(project: Path, changes: dict[str, Any] | None = None, env: str = "base", **runtime: Any) -> None:
+    """Check the parameters of a project, with other top-level keys in its default file; None takes one away."""
+    content = {**yaml.safe_load((project / "params.yaml").read_text()), **(changes or {})}
+    content = {key: value for key, value in content.items() if value is not None}
+    (project / "params.yaml").write_text(yaml.safe_dump(content))
+    loader = FanOutConfigLoader(str(project / "conf"), env, runtime, **CONFIG_LOADER_ARGS)
+    context = SimpleNamespace(config_loader=loader, project_path=project)
     ProjectHooks(lambda: StudyParameters).after_context_created(context)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "conf/smoke").mkdir(parents=True)
+    (tmp_path / "conf/base").mkdir()
+    (tmp_path / "conf/base/parameters.yml").symlink_to(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text(BASE)
-    (tmp_path / "conf/smoke/parameters.yml").write_text("sft:\n  steps: 1\n")
+    (tmp_path / OVERLAY).write_text("sft:\n  steps: 1\n")
     return tmp_path
 
 
 def make(**sft: Any) -> dict[str, Any]:
-    return {"seed": 0, "sft": {"learning_rate": 0.1, "steps": 3, **sft}}
+    return {"sft": {"learning_rate": 0.1, "steps": 3, **sft}}
 
 
 class TestParameterCheck:
     def test_right_parameters_pass(self, project: Path) -> None:
-        check(project, make())
+        check(project)
 
-    def test_run_over_all_seeds_passes(self, project: Path) -> None:
-        check(project, {**make(), "seed": "all"}, seed="all")
+    def test_keys_of_the_run_are_no_parameters(self, project: Path) -> None:
+        (project / "pyproject.toml").write_text("[tool.dvc_stages.fan_out.seed]\nvalues = 'seeds'\n")
+        with pytest.raises(ParameterFileError, match=r"^params.yaml \(scale base\): seeds: unknown key$"):
+            check(project, {"seeds": [0, 1]}, seed="all")
 
     @pytest.mark.parametrize(
         ("sft", "message"),
@@ -80,9 +102,9 @@ class TestParameterCheck:
 
     def test_every_error_has_a_line(self, project: Path) -> None:
         with pytest.raises(ParameterFileError) as caught:
-            check(project, {"sft": {"learning_rate": "fast", "steps": 1}, "sfd": 1})
+            check(project, {"sft": {"learning_rate": "fast", "steps": 1}, "sfd": 1, "count": None})
         assert str(caught.value).splitlines() == [
-            "params.yaml (scale base): seed: missing, and it has no default",
+            "params.yaml (scale base): count: missing, and it has no default",
             "params.yaml (scale base): sft.learning_rate: expected a number, got 'fast'",
             "params.yaml (scale base): sfd: unknown key, did you mean 'sft'?",
         ]
@@ -91,14 +113,40 @@ class TestParameterCheck:
         with pytest.raises(ParameterFileError) as caught:
             check(project, make(steps=101, style="steps"))
         assert str(caught.value) == "params.yaml (scale base): sft: steps 101 with style steps"
+        (project / OVERLAY).write_text("sft: {steps: 101}")
         with pytest.raises(ParameterFileError) as caught:
-            check(project, make(steps=101, style="steps"), env="smoke")
-        assert str(caught.value).startswith("params.yaml and conf/smoke/parameters.yml (scale smoke): sft: steps 101")
+            check(project, make(style="steps"), env="smoke")
+        assert str(caught.value) == f"params.yaml and {OVERLAY} (scale smoke): sft: steps 101 with style steps"
+
+    @pytest.mark.parametrize(
+        ("overlay", "message"),
+        [
+            ("sft: {steps: x}", f"{OVERLAY} (scale smoke): sft.steps: expected a whole number, got 'x'"),
+            ("sft: {stepz: 1}", f"{OVERLAY} (scale smoke): sft.stepz: unknown key, did you mean 'steps'?"),
+            (
+                "source: {_replace_: true, kind: folder}",
+                f"{OVERLAY} (scale smoke): source.path: missing, and it has no default",
+            ),
+            (
+                "source: {_replace_: true, kind: folder, path: 1}",
+                f"{OVERLAY} (scale smoke): source.path: expected text, got 1",
+            ),
+            (
+                "source: {kind: folder, path: here}",
+                "params.yaml (scale smoke): source.layers: unknown key "
+                f"(`_replace_: true` in source of {OVERLAY} leaves out what it does not name itself)",
+            ),
+        ],
+        ids=["value", "key", "missing in a replacing block", "value in a replacing block", "block that should replace"],
+    )
+    def test_names_the_scales_own_file(self, project: Path, overlay: str, message: str) -> None:
+        (project / OVERLAY).write_text(overlay)
+        with pytest.raises(ParameterFileError) as caught:
+            check(project, env="smoke")
+        assert str(caught.value) == message
 
     def test_names_the_file_where_the_key_takes_effect(self, project: Path) -> None:
-        with pytest.raises(ParameterFileError, match=r"^conf/smoke/parameters.yml \(scale smoke\): sft.steps"):
-            check(project, make(steps="x"), env="smoke")
         with pytest.raises(ParameterFileError, match=r"^params.yaml \(scale smoke\): sft.learning_rate"):
             check(project, make(learning_rate="x"), env="smoke")
         with pytest.raises(ParameterFileError, match=r"^--params \(scale smoke\): sft.steps"):
-            check(project, make(steps="x"), env="smoke", sft={"steps": "x"})
+            check(project, make(), env="smoke", sft={"steps": "x"})

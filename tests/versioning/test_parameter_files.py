@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+import yaml
 
+from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.parameter_files import ParameterFiles
 
@@ -14,8 +17,7 @@ FILE, OVER = "params.yaml", "conf/smoke/parameters.yml"
 
 
 def make_files(overlay: dict[str, Any] | None = None, base: dict[str, Any] | None = None) -> ParameterFiles:
-    files = ((FILE, base or BASE),)
-    return ParameterFiles(files if overlay is None else (*files, (OVER, overlay)))
+    return ParameterFiles([{FILE: base or BASE}, *([] if overlay is None else [{OVER: overlay}])])
 
 
 class TestLocate:
@@ -63,9 +65,59 @@ class TestLocate:
             make_files(base={"a": {"b": ["${c}"]}, "c": 1}).locate("a")
 
 
-class TestGet:
-    def test_overlay_wins_key_by_key(self) -> None:
-        files = make_files({"seeds": [3], "sft": {"rate": 9}})
-        assert files.get("seeds") == [3]
-        assert files.get("sft") == {"rate": 9, "steps": 2, "warm": {"up": 1, "down": 2}}
-        assert files.get("sft.nothing") is None
+class TestReplace:
+    OVERLAY: ClassVar = {"sft": {"warm": {"_replace_": True, "up": 9}}}
+
+    def test_block_takes_the_place_of_the_one_below(self) -> None:
+        files = make_files(self.OVERLAY)
+        assert files.locate("sft.warm") == [(OVER, "sft.warm")]
+        assert files.locate("sft") == [(FILE, "sft.rate"), (FILE, "sft.steps"), (OVER, "sft.warm")]
+        with pytest.raises(VersioningError, match="no such key"):
+            files.locate("sft.warm.down")
+
+    def test_what_is_below_hides_nothing_above(self) -> None:
+        files = ParameterFiles([{FILE: BASE}, {OVER: self.OVERLAY}, {"--params": {"sft": {"warm": {"up": 3}}}}])
+        assert files.find_owners("sft.warm") == ["--params"]
+
+    def test_owners_are_listed_by_layer(self) -> None:
+        files = make_files(self.OVERLAY)
+        assert files.find_owners("sft") == [FILE, OVER]
+        assert files.find_owners("sft.warm") == [OVER]
+        assert files.find_owners("sft.warm.down") == []
+
+
+class TestSeveralFiles:
+    FILES: ClassVar = [{"a.yml": {"sft": {"rate": 1}}, "b.yml": {"sft": {"steps": 2}, "rl": 3}}, {OVER: {"rl": 4}}]
+
+    def test_each_key_is_found_in_its_own(self) -> None:
+        files = ParameterFiles(self.FILES)
+        assert files.locate("sft") == [("a.yml", "sft.rate"), ("b.yml", "sft.steps")]
+        assert files.locate("rl") == [(OVER, "rl")]
+
+    @pytest.mark.parametrize("strategy", ["soft", "destructive"])
+    def test_key_is_found_where_kedro_takes_it_from(self, tmp_path: Path, strategy: str) -> None:
+        texts = {
+            FILE: "sft: {rate: 1, steps: 2, warm: {up: 1, down: 2}}\nrl: 1",
+            "conf/base/parameters_more.yml": "more: 1",
+            "conf/base/parameters/deep/x.yml": "deep: {er: 1}",
+            "conf/base/catalog.yml": "none: {type: MemoryDataset}",
+            OVER: "sft: {rate: 3, warm: {_replace_: true, up: 9}}",
+        }
+        for name, text in texts.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        (tmp_path / "conf/base/parameters.yml").symlink_to(tmp_path / FILE)
+        merge: dict[str, Any] = {"base_env": "base", "merge_strategy": {"parameters": strategy}}
+        loader = FanOutConfigLoader(str(tmp_path / "conf"), "smoke", **merge)
+        files = ParameterFiles.read(loader, tmp_path)
+        for key in ("sft.rate", "sft.steps", "sft.warm.up", "sft.warm.down", "rl", "more", "deep.er", "none", "other"):
+            owners = files.find_owners(key)
+            found = [dig(yaml.safe_load(texts[file]), key) for file in owners] or [None]
+            assert found == [dig(loader["parameters"], key)], key
+        assert files.find_owners("deep") == ["conf/base/parameters/deep/x.yml"]
+
+
+def dig(content: Any, key: str) -> Any:
+    for name in key.split("."):
+        content = content.get(name) if isinstance(content, dict) else None
+    return content

@@ -23,29 +23,45 @@ def reproduce(run_tool: Tool, *arguments: str) -> list[str]:
 def test_only_what_changed_runs(toy_project: Path, run_tool: Tool) -> None:
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["kedro", "dvc", "sync"]):
         assert run_tool(*command).returncode == 0
-    assert reproduce(run_tool) == ["deal_hands", "train_model@0", "train_model@1", "write_report"]
+    assert reproduce(run_tool) == [
+        "deal_hands",
+        *(f"train_model-{arm}@{seed}" for arm in ("slow", "fast") for seed in (0, 1)),
+        "write_report",
+    ]
     summary = yaml.safe_load((toy_project / "data/08_reporting/base/summary.json").read_text())
-    assert summary == {"seeds": [0, 1], "total": 9.0}
+    assert summary == {"seeds": [0, 1], "arms": ["fast", "slow"], "total": 54.0}
     assert reproduce(run_tool) == []
 
-    # A seed more: its own run and what brings seeds together.
+    # A seed more: its own runs and what brings seeds together.
     assert run_tool("kedro", "dvc", "sync", "--seeds", "0,1,2").returncode == 0
-    assert reproduce(run_tool) == ["train_model@2", "write_report"]
+    assert reproduce(run_tool) == ["train_model-slow@2", "train_model-fast@2", "write_report"]
 
-    # A module that only the report reaches.
-    with (toy_project / "src/toy/report.py").open("a") as file:
-        file.write("# touched\n")
-    assert reproduce(run_tool) == ["write_report"]
+    # A block changed and one more: their own runs.
+    params = toy_project / "params.yaml"
+    params.write_text(
+        params.read_text().replace("rate: 1.5", "rate: 2.5") + "  third: {algorithm: linear, rate: 3.0}\n"
+    )
+    assert run_tool("kedro", "dvc", "sync").returncode == 0
+    changed = [f"train_model-{arm}@{seed}" for arm in ("fast", "third") for seed in range(3)]
+    assert reproduce(run_tool) == [*changed, "write_report"]
+
+    # The code that one block chooses, and a module that only the report reaches.
+    for name, stages in (
+        ("algorithms/square", [f"train_model-fast@{seed}" for seed in range(3)]),
+        ("report", ["write_report"]),
+    ):
+        with (toy_project / f"src/toy/{name}.py").open("a") as file:
+            file.write("# touched\n")
+        assert reproduce(run_tool) == stages
 
     # Another scale beside it, from a folder of its own.
     assert run_tool("kedro", "dvc", "sync", "--env=smoke", "--seeds=1").returncode == 0
-    assert reproduce(run_tool, "conf/smoke/dvc.yaml") == ["deal_hands", "train_model@1", "write_report"]
+    assert reproduce(run_tool, "conf/smoke/dvc.yaml") == ["deal_hands", "train_model-slow@1", "write_report"]
     assert (toy_project / "conf/smoke/dvc.lock").exists()
     assert reproduce(run_tool) == reproduce(run_tool, "conf/smoke/dvc.yaml") == []
 
     # Both files declare metrics, each from its own folder. DVC leaves lists out.
     shown = run_tool("dvc", "metrics", "show", "--json")
-    assert {path: metrics["data"] for path, metrics in json.loads(shown.stdout)[""]["data"].items()} == {
-        "data/08_reporting/base/summary.json": {"total": 18.0},
-        "data/08_reporting/smoke/summary.json": {"total": 6.0},
-    }
+    totals = {path: metrics["data"]["total"] for path, metrics in json.loads(shown.stdout)[""]["data"].items()}
+    assert totals.keys() == {"data/08_reporting/base/summary.json", "data/08_reporting/smoke/summary.json"}
+    assert totals["data/08_reporting/smoke/summary.json"] == 15.0

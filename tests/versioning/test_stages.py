@@ -14,15 +14,29 @@ import yaml
 from kedro.pipeline import Pipeline, node
 
 from card24_pipeline.versioning.code_closure import CodeClosure
-from card24_pipeline.versioning.datasets import SENTINEL_SEEDS, DatasetResolver
+from card24_pipeline.versioning.datasets import DatasetResolver, choose_sentinels
 from card24_pipeline.versioning.dvc_file import render_dvc_file
 from card24_pipeline.versioning.errors import VersioningError
+from card24_pipeline.versioning.fan_out import FanOut
 from card24_pipeline.versioning.parameter_files import ParameterFiles
-from card24_pipeline.versioning.scales import describe_scale
+from card24_pipeline.versioning.scales import Scale
+from card24_pipeline.versioning.settings import FanOutKey
 from card24_pipeline.versioning.stages import Stage, StageBuilder
 
-PARAMS = {"seed": 0, "seeds": [0, 1], "rate": 0.1}
+KEYS = {
+    "seed": FanOutKey(values="seeds"),
+    "start": FanOutKey(values="starts"),
+    "arm": FanOutKey(values="arms", implies={"start": "from"}),
+}
+PARAMS = {
+    "seeds": [0, 1],
+    "rate": 0.1,
+    "starts": {"cold": {"steps": 1}, "warm": {"steps": 2}},
+    "arms": {"plain": {"from": "warm", "code": "leaf"}, "anchored": {"from": "cold", "code": "other"}},
+}
 ROOT = Path("/project")
+BASE, SMOKE = Scale("base", "dvc.yaml", None), Scale("smoke", "conf/smoke/dvc.yaml", "../..")
+KEPT = "data/08_reporting"
 
 
 def work(*args: Any) -> Any:
@@ -40,59 +54,78 @@ CATALOG = {
         "path": "data/06_models/base/seed_SEED/model",
         "dataset": "x.Y",
     },
-    "scores@seed": parquet("data/07_model_output/base/seed_SEED/scores.parquet"),
-    "scores@all": {"type": "PerSeed", "filepath": "data/07_model_output/base/seed_{seed}/scores.parquet"},
+    "scores@one": parquet("data/07_model_output/base/seed_SEED/scores.parquet"),
+    "scores@all": {"type": "FanIn", "filepath": "data/07_model_output/base/seed_{seed}/scores.parquet"},
     "progress": parquet("data/progress/seed_SEED", metadata={"dvc": {"track": False}}),
     "notes": parquet("data/notes", metadata={"dvc": {"track": False}}),
     "table": parquet("data/08_reporting/base/table.parquet"),
+    "begun": parquet("data/seed_SEED/START/begun"),
+    "ended@one": parquet("data/seed_SEED/arms/ARM/ended"),
+    "ended@all": {"type": "FanIn", "filepath": "data/seed_{seed}/arms/{arm}/ended"},
 }
 
 
-def fill_seed(value: Any, seed: int) -> Any:
+def fill(value: Any, sentinels: dict[str, int]) -> Any:
     if isinstance(value, dict):
-        return {key: fill_seed(item, seed) for key, item in value.items()}
-    return value.replace("SEED", str(seed)) if isinstance(value, str) else value
+        return {key: fill(item, sentinels) for key, item in value.items()}
+    for key, sentinel in sentinels.items():
+        value = value.replace(key.upper(), str(sentinel)) if isinstance(value, str) else value
+    return value
 
 
-def build(nodes: list[Any], params: dict[str, Any] | None = None, **entries: Any) -> list[Stage]:
-    catalogs = [fill_seed({**deepcopy(CATALOG), **entries}, seed) for seed in SENTINEL_SEEDS]
+def build(
+    nodes: list[Any],
+    params: dict[str, Any] | None = None,
+    keys: dict[str, FanOutKey] = KEYS,
+    code: CodeClosure | None = None,
+    **entries: Any,
+) -> list[Stage]:
+    first, second = (fill({**deepcopy(CATALOG), **entries}, sentinels) for sentinels in choose_sentinels([*keys]))
+    params = PARAMS | (params or {})
     return StageBuilder(
         Pipeline(nodes),
-        DatasetResolver(catalogs[0], catalogs[1], ROOT),
-        ParameterFiles((("params.yaml", params or PARAMS),)),
-        CodeClosure("no_such_package", ROOT / "src", ROOT),
+        DatasetResolver(first, second, [*keys], ROOT),
+        ParameterFiles([{"params.yaml": params}]),
+        FanOut(keys, params),
+        code or CodeClosure("no_such_package", ROOT / "src", ROOT),
+        "data",
     ).build()
 
 
 DEAL = node(work, "params:rate", "hands", name="deal")
 TRAIN = node(work, ["hands", "params:seed", "progress"], "model", name="train")
-SCORE = node(work, ["model"], "scores@seed", name="score")
+SCORE = node(work, ["model"], "scores@one", name="score")
 REPORT = node(work, ["scores@all", "params:seeds"], "table", name="report")
+BEGIN = node(work, ["hands", "params:starts", "params:start"], "begun", name="begin")
+END = node(work, ["begun", "params:arms", "params:arm"], "ended@one", name="end")
+JUDGE = node(work, ["ended@all", "params:seeds", "params:arms"], "table", name="judge")
 
 
 class TestStages:
-    def test_shared_stage_has_no_seeds(self) -> None:
+    def test_shared_stage_has_no_keys(self) -> None:
         (deal,) = build([DEAL])
-        assert (deal.seeds, deal.all_seeds, deal.data) == (None, False, ())
+        assert (deal.matrix, deal.run, deal.data) == ({}, {}, ())
         assert deal.params == (("params.yaml", ("rate",)),)
         assert deal.outs == ("data/01_raw/base/shared/hands.parquet",)
 
-    def test_stage_with_per_seed_outputs_runs_for_each_seed(self) -> None:
+    def test_stage_whose_outputs_have_a_key_runs_for_each_value(self) -> None:
         _, train = build([TRAIN, DEAL])
-        assert train.seeds == (0, 1)
+        assert train.matrix == {"seed": (0, 1)}
+        assert train.run == {"seed": "${item.seed}"}
         assert train.data == ("data/01_raw/base/shared/hands.parquet",)
         assert train.outs == ("data/06_models/base/seed_${item.seed}/model",)
         assert train.params == ()
 
-    def test_fan_in_reads_each_listed_seed(self) -> None:
+    def test_fan_in_reads_each_listed_value(self) -> None:
         report = build([DEAL, TRAIN, SCORE, REPORT])[-1]
-        assert (report.seeds, report.all_seeds) == (None, True)
+        assert (report.matrix, report.run) == ({}, {"seed": "all"})
         assert report.data == tuple(f"data/07_model_output/base/seed_{n}/scores.parquet" for n in (0, 1))
 
-    def test_per_seed_stage_reads_its_own_seed_of_a_fan_in(self) -> None:
+    def test_stage_with_a_key_reads_its_own_value_of_a_fan_in(self) -> None:
         own = node(work, "scores@all", "own", name="own")
         (stage,) = build([own], own=parquet("data/08_reporting/base/seed_SEED/own.parquet"))
         assert stage.data == ("data/07_model_output/base/seed_${item.seed}/scores.parquet",)
+        assert stage.run == {"seed": "${item.seed}"}
 
     def test_untracked_datasets_are_neither_read_nor_written(self) -> None:
         train = build([DEAL, node(work, ["hands", "progress"], ["model", "notes"], name="train")])[-1]
@@ -109,7 +142,7 @@ class TestStages:
         assert [stage.name for stage in stages] == ["a_last", "deal", "train", "score", "report"]
 
     def test_text_of_the_file(self) -> None:
-        text = render_dvc_file(describe_scale("smoke"), build([DEAL, TRAIN, SCORE, REPORT]))
+        text = render_dvc_file(SMOKE, build([DEAL, TRAIN, SCORE, REPORT]), KEPT)
         assert text.startswith("# Generated by `kedro dvc sync`")
         assert "cmd: kedro run --env=smoke --nodes=train --params=seed=${item.seed}\n" in text
         assert "cmd: kedro run --env=smoke --nodes=report --params=seed=all\n" in text
@@ -123,10 +156,10 @@ class TestStages:
             "figure": parquet("data/08_reporting/base/seed_SEED/figure.png", metadata={"dvc": {"plots": True}}),
             "summary": parquet("data/08_reporting/base/summary.json", metadata={"dvc": {"metrics": True}}),
         }
-        draw = node(work, ["scores@seed"], "figure", name="draw")
+        draw = node(work, ["scores@one"], "figure", name="draw")
         report = node(work, ["scores@all", "params:seeds"], ["curve", "summary"], name="report")
         stages = build([draw, report], **entries)
-        content = yaml.safe_load(render_dvc_file(describe_scale("smoke"), stages))
+        content = yaml.safe_load(render_dvc_file(SMOKE, stages, KEPT))
         assert content["metrics"] == ["../../data/08_reporting/base/summary.json"]
         assert content["plots"] == [
             "../../data/08_reporting/base/seed_0/figure.png",
@@ -135,28 +168,100 @@ class TestStages:
         ]
         outs = [{f"data/08_reporting/base/{name}": {"cache": False}} for name in ("curve.csv", "summary.json")]
         assert content["stages"]["report"]["outs"] == outs
-        base = yaml.safe_load(render_dvc_file(describe_scale("base"), stages))
+        base = yaml.safe_load(render_dvc_file(BASE, stages, None))
         assert base["metrics"] == ["data/08_reporting/base/summary.json"]
+        assert base["stages"]["report"]["outs"] == [path for out in outs for path in out]
 
     def test_nothing_to_show_is_not_mentioned(self) -> None:
-        assert list(yaml.safe_load(render_dvc_file(describe_scale("base"), build([DEAL])))) == ["stages"]
+        assert list(yaml.safe_load(render_dvc_file(BASE, build([DEAL]), KEPT))) == ["stages"]
+
+
+class TestBlocks:
+    def test_each_block_is_a_stage_that_depends_on_itself_alone(self) -> None:
+        _, cold, warm = build([DEAL, BEGIN])
+        assert [cold.name, warm.name] == ["begin-cold", "begin-warm"]
+        assert warm.params == (("params.yaml", ("starts.warm",)),)
+        assert warm.run == {"seed": "${item.seed}", "start": "warm"}
+        assert warm.outs == ("data/seed_${item.seed}/warm/begun",)
+
+    def test_what_a_block_implies_is_read_but_neither_run_nor_named(self) -> None:
+        plain, anchored = build([DEAL, BEGIN, END])[-2:]
+        assert [plain.name, anchored.name] == ["end-plain", "end-anchored"]
+        assert plain.data == ("data/seed_${item.seed}/warm/begun",)
+        assert anchored.data == ("data/seed_${item.seed}/cold/begun",)
+        assert plain.run == {"seed": "${item.seed}", "arm": "plain"}
+
+    def test_implied_block_is_read_alone_too(self) -> None:
+        end = node(work, ["begun", "params:starts", "params:start"], "ended@one", name="end")
+        assert [stage.params for stage in build([end])] == [
+            (("params.yaml", (f"starts.{n}",)),) for n in ("warm", "cold")
+        ]
+
+    def test_fan_in_reads_every_block_and_depends_on_all(self) -> None:
+        judge = build([DEAL, BEGIN, END, JUDGE])[-1]
+        assert judge.run == {"seed": "all", "arm": "all"}
+        assert judge.params == (("params.yaml", ("arms", "seeds")),)
+        assert len(judge.data) == 4
+
+    def test_stage_of_one_seed_brings_blocks_together(self) -> None:
+        each = node(work, ["ended@all", "params:arms"], "each", name="each")
+        (stage,) = build([each], each=parquet("data/seed_SEED/each"))
+        assert stage.run == {"seed": "${item.seed}", "arm": "all"}
+        assert stage.data == tuple(f"data/seed_${{item.seed}}/arms/{arm}/ended" for arm in ("anchored", "plain"))
+
+    def test_one_output_must_not_serve_several_blocks(self) -> None:
+        end = node(work, ["begun", "params:arm"], ["ended@one", "model"], name="end")
+        with pytest.raises(VersioningError, match="'end' runs for each arm, but writes 'model' to one path"):
+            build([end])
+
+    @pytest.mark.parametrize("block", [{}, {"from": "hot"}])
+    def test_what_a_block_implies_must_be_there(self, block: dict[str, str]) -> None:
+        with pytest.raises(VersioningError, match=r"arms.plain.from: expected one of cold, warm, got"):
+            build([END], params={"arms": {"plain": block}})
+
+
+class TestMemory:
+    def test_nodes_that_pass_data_in_memory_are_one_stage(self) -> None:
+        make = node(work, "params:rate", ["passed", "kept"], name="make", namespace="first")
+        take = node(work, ["passed", "kept", "params:seed"], "model", name="take")
+        (stage,) = build([make, take], kept=parquet("data/seed_SEED/kept"))
+        assert (stage.name, stage.nodes) == ("take", ("first.make", "take"))
+        assert stage.data == ()
+        assert stage.outs == ("data/06_models/base/seed_${item.seed}/model", "data/seed_${item.seed}/kept")
+        assert stage.params == (("params.yaml", ("rate",)),)
+        assert "--nodes=first.make,take --params=seed" in render_dvc_file(BASE, [stage], None)
+
+    def test_several_readers_join(self) -> None:
+        split = node(work, "hands", ["left", "right"], name="split")
+        fit = node(work, "left", "fitted", name="fit")
+        test = node(work, ["fitted", "right"], "verdict", name="test")
+        (stage,) = build([split, fit, test], fitted=parquet("data/fitted"))
+        assert stage.nodes == ("split", "fit", "test")
+        assert stage.data == ("data/01_raw/base/shared/hands.parquet",)
+
+    def test_another_stage_in_between_is_refused(self) -> None:
+        make = node(work, None, ["passed", "hands"], name="make")
+        between = node(work, "hands", "table", name="between")
+        take = node(work, ["passed", "table"], "other", name="take")
+        with pytest.raises(VersioningError, match=r"^nodes make, take pass data in memory, but another stage between"):
+            build([make, between, take], other=parquet("data/other"))
 
 
 REFUSED = {
-    "memory between stages": (
-        [node(work, None, "passed", name="make"), node(work, "passed", "hands", name="take")],
+    "memory from nowhere": (
+        [node(work, "passed", "hands", name="take")],
         {},
-        "dataset 'passed' is in memory, but node 'take' .* node 'make' makes it",
+        "dataset 'passed' is in memory, but node 'take' reads it and nothing makes it",
     ),
     "two nodes write one path": (
         [DEAL, node(work, None, "again", name="again")],
         {"again": parquet("data/01_raw/base/shared/../shared/hands.parquet")},
-        "nodes 'again' and 'deal' write one path",
+        "stages 'again' and 'deal' write one path",
     ),
     "one output inside another": (
         [DEAL, node(work, None, "inner", name="inner")],
         {"inner": parquet("data/01_raw/base/shared")},
-        "nodes 'deal' and 'inner' write one path",
+        "stages 'inner' and 'deal' write one path",
     ),
     "output outside data": (
         [DEAL],
@@ -175,22 +280,22 @@ REFUSED = {
     "typo in metadata": (
         [DEAL],
         {"hands": parquet("data/h", metadata={"dvc": {"tracked": False}})},
-        "'hands': metadata.dvc: expected a mapping with keys among track, metrics, plots, got {'tracked': False}",
+        "'hands': metadata.dvc.tracked: unknown key, did you mean 'track'",
     ),
     "shared reads one seed": (
-        [node(work, "scores@seed", "table", name="report")],
+        [node(work, "scores@one", "table", name="report")],
         {},
-        "'report' is shared between seeds but uses 'scores@seed'",
+        "'report' uses 'scores@one', which each seed has its own, but writes nothing for each: .*{seed} in its path",
     ),
     "shared takes the seed": (
         [node(work, "params:seed", "hands", name="deal")],
         {},
-        "'deal' takes params:seed, but none of its outputs is per seed",
+        "'deal' takes params:seed, but writes nothing for each seed",
     ),
     "fan-in without the list": (
         [node(work, "scores@all", "table", name="report")],
         {},
-        "must take 'params:seeds'",
+        "'report' brings every seed together, so it must take 'params:seeds'",
     ),
     "fan-in written": (
         [node(work, None, "scores@all", name="bad")],
@@ -218,16 +323,16 @@ class TestRefused:
         with pytest.raises(VersioningError, match=message):
             build(nodes, **entries)
 
-    @pytest.mark.parametrize("seeds", [None, [], [0, 0], ["a"], [True], [-1], 3])
+    @pytest.mark.parametrize("seeds", [None, [], [0, 0], ["a b"], [True], [-1], 3])
     def test_seeds(self, seeds: Any) -> None:
-        with pytest.raises(VersioningError, match="seeds: expected a list of different whole numbers for node 'score'"):
+        with pytest.raises(VersioningError, match=r"^seeds: expected different whole numbers or names"):
             build([SCORE], params={"seeds": seeds})
 
 
 def test_a_stage_drops_its_node_s_namespace_and_runs_the_node_by_its_whole_name() -> None:
     (stage,) = build([node(work, None, "hands", name="deal", namespace="game")])
-    assert (stage.name, stage.node) == ("deal", "game.deal")
-    assert "kedro run --env=base --nodes=game.deal\n" in render_dvc_file(describe_scale("base"), [stage])
+    assert (stage.name, stage.nodes) == ("deal", ("game.deal",))
+    assert "kedro run --env=base --nodes=game.deal\n" in render_dvc_file(BASE, [stage], None)
 
 
 @pytest.fixture
@@ -285,28 +390,44 @@ class TestCodeClosure:
         def run() -> None: ...
 
         run.__module__ = "closure_toy.top"
-        catalog = {"own": {"type": "closure_toy.datasets.Own", "filepath": "data/own"}}
-        (stage,) = StageBuilder(
-            Pipeline([node(partial(run), None, "own", name="run")]),
-            DatasetResolver(catalog, catalog, package),
-            ParameterFiles((("params.yaml", {}),)),
-            CodeClosure("closure_toy", package / "src", package),
-        ).build()
+        own = {"type": "closure_toy.datasets.Own", "filepath": "data/own"}
+        closure = CodeClosure("closure_toy", package / "src", package)
+        (stage,) = build([node(partial(run), None, "own", name="run")], {}, {}, closure, own=own)
         assert "src/closure_toy/datasets.py" in stage.code
         assert "src/closure_toy/deep/leaf.py" in stage.code
 
+    def test_discovered_modules_count_with_whoever_reaches_the_discoverer(self, package: Path) -> None:
+        closure = CodeClosure("closure_toy", package / "src", package, {"closure_toy.from_init": "closure_toy.t*"})
+        assert "src/closure_toy/typed.py" in closure.list_files({"closure_toy.deep.leaf"})
+        assert "src/closure_toy/typed.py" not in closure.list_files({"closure_toy.datasets"})
+
+    def test_a_block_chooses_code(self, package: Path) -> None:
+        keys = {"arm": FanOutKey(values="arms", imports="closure_toy.deep.{code}")}
+        closure = CodeClosure("closure_toy", package / "src", package)
+        reads = node(work, ["params:arms", "params:arm"], "out", name="reads")
+        other = node(work, ["out", "params:arm"], "next", name="other")
+        stages = build([reads, other], {}, keys, closure, out=parquet("data/ARM/a"), next=parquet("data/ARM/b"))
+        code = {stage.name: "src/closure_toy/deep/other.py" in stage.code for stage in stages}
+        assert code == {"reads-plain": False, "reads-anchored": True, "other-plain": False, "other-anchored": False}
+        assert all("src/closure_toy/deep/leaf.py" in stage.code for stage in stages[:2])
+        keys = {"arm": FanOutKey(values="arms", imports="closure_toy.{gone}")}
+        with pytest.raises(
+            VersioningError, match=r"^arms.plain: tool.dvc_stages.fan_out.arm.imports needs a field 'gone'"
+        ):
+            build([reads], {}, keys, closure, out=parquet("data/ARM/a"))
+
 
 WRONG_METADATA = [
-    ("no", "h.csv", r"metadata.dvc: expected a mapping with keys among track, metrics, plots, got 'no'"),
+    ("no", "h.csv", r"metadata.dvc: expected a mapping, got 'no'"),
     ({"track": "no"}, "h.csv", r"metadata.dvc.track: expected true or false, got 'no'"),
     ({"metrics": {"x": 1}}, "h.json", r"metadata.dvc.metrics: expected true or false"),
     ({"metrics": True}, "h.csv", r"metadata.dvc.metrics: expected a file that ends in .json, .* got data/h.csv"),
     ({"plots": True}, "h.csv", r"metadata.dvc.plots: expected a file that ends in .gif, .* got data/h.csv"),
-    ({"plots": ["x"]}, "h.csv", r"metadata.dvc.plots: expected true \(an image\) or a mapping with x and y"),
+    ({"plots": ["x"]}, "h.csv", r"metadata.dvc.plots: expected a mapping, got \['x'\]"),
     ({"plots": {"x": "a", "y": "b"}}, "h.png", r"metadata.dvc.plots: expected a file that ends in .csv"),
-    ({"plots": {"x": "a"}}, "h.csv", r"metadata.dvc.plots.y: missing, expected the column"),
+    ({"plots": {"x": "a"}}, "h.csv", r"metadata.dvc.plots.y: missing"),
     ({"plots": {"x": ["a"], "y": "b"}}, "h.csv", r"metadata.dvc.plots.x: expected text, got \['a'\]"),
-    ({"plots": {"x": "a", "y": []}}, "h.csv", r"metadata.dvc.plots.y: expected a column or a list of columns"),
+    ({"plots": {"x": "a", "y": []}}, "h.csv", r"metadata.dvc.plots.y: List should have at least 1 item .*, got \[\]"),
     ({"plots": {"x": "a", "y": "b", "colour": "c"}}, "h.csv", r"metadata.dvc.plots.colour: unknown key"),
     ({"track": False, "metrics": True}, "h.json", r"metadata.dvc.metrics: a file with `track: false`"),
 ]

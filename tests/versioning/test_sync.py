@@ -23,18 +23,28 @@ class TestSync:
         assert run_tool("kedro", "dvc", "sync").returncode == 0
         base = yaml.safe_load((toy_project / "dvc.yaml").read_text())["stages"]
         smoke = yaml.safe_load((toy_project / "conf/smoke/dvc.yaml").read_text())["stages"]
-        assert list(base) == list(smoke) == ["deal_hands", "train_model", "write_report"]
-        assert base["train_model"] == {
+        assert list(base) == ["deal_hands", "train_model-slow", "train_model-fast", "write_report"]
+        assert list(smoke) == ["deal_hands", "train_model-slow", "write_report"]
+        assert base["train_model-fast"] == {
             "matrix": {"seed": [0, 1]},
-            "cmd": "kedro run --env=base --nodes=train_model --params=seed=${item.seed}",
-            "deps": ["data/01_raw/base/shared/hands.parquet", "src/toy/__init__.py", "src/toy/train.py"],
-            "params": [{"params.yaml": ["train"]}],
-            "outs": ["data/07_model_output/base/seed_${item.seed}/scores.parquet"],
+            "cmd": "kedro run --env=base --nodes=train_model --params=seed=${item.seed},arm=fast",
+            "deps": [
+                "data/01_raw/base/shared/hands.parquet",
+                "src/toy/__init__.py",
+                "src/toy/algorithms/__init__.py",
+                "src/toy/algorithms/square.py",
+                "src/toy/train.py",
+            ],
+            "params": [{"params.yaml": ["arms.fast", "train"]}],
+            "outs": ["data/07_model_output/base/seed_${item.seed}/fast/scores.parquet"],
         }
-        assert smoke["train_model"]["params"] == [
-            {"conf/smoke/parameters.yml": ["train.steps"]},
-            {"params.yaml": ["train.rate", "train.shape"]},
+        assert smoke["train_model-slow"]["params"] == [
+            {"conf/smoke/parameters.yml": ["arms.slow", "train.steps"]},
+            {"params.yaml": ["train.shape"]},
         ]
+        assert base["write_report"]["cmd"].endswith("--nodes=write_report --params=seed=all,arm=all")
+        assert base["write_report"]["params"] == [{"params.yaml": ["arms", "seeds"]}]
+        assert len([path for path in base["write_report"]["deps"] if path.endswith("scores.parquet")]) == 4
         assert smoke["write_report"]["outs"] == [{"data/08_reporting/smoke/summary.json": {"cache": False}}]
         assert run_tool("kedro", "dvc", "check").returncode == 0
 
@@ -50,8 +60,8 @@ class TestSync:
         assert (toy_project / "params.yaml").read_text() == before
         assert not (toy_project / "dvc.yaml").exists()
         smoke = yaml.safe_load((toy_project / "conf/smoke/dvc.yaml").read_text())["stages"]
-        assert smoke["train_model"]["matrix"] == {"seed": [0, 5]}
-        assert {"conf/smoke/parameters.yml": ["seeds"]} in smoke["write_report"]["params"]
+        assert smoke["train_model-slow"]["matrix"] == {"seed": [0, 5]}
+        assert {"conf/smoke/parameters.yml": ["arms", "seeds"]} in smoke["write_report"]["params"]
 
         assert run_tool("kedro", "dvc", "sync", "--seeds", "0,1,2").returncode == 0
         assert (toy_project / "params.yaml").read_text() == before.replace("[0, 1]  #", "[0, 1, 2] #")
@@ -71,10 +81,12 @@ class TestSync:
         assert "Traceback" not in result.stderr
 
     def test_error_in_one_scale_writes_none(self, toy_project: Path, run_tool: Tool) -> None:
-        (toy_project / "conf/smoke/catalog.yml").write_text("hands: {type: MemoryDataset}\n")
+        (toy_project / "conf/smoke/catalog.yml").write_text(
+            "hands: {type: json.JSONDataset, filepath: elsewhere/hands.json}\n"
+        )
         result = run_tool("kedro", "dvc", "sync")
         assert result.returncode == 1
-        assert "scale smoke: dataset 'hands' is in memory" in result.stderr
+        assert "scale smoke: node 'deal_hands' writes 'hands' outside data/" in result.stderr
         assert not (toy_project / "dvc.yaml").exists()
 
     def test_globals_must_name_their_folder(self, toy_project: Path, run_tool: Tool) -> None:
@@ -93,7 +105,14 @@ class TestKedroBesideIt:
         assert "Traceback" not in result.stdout + result.stderr
         assert not (toy_project / "data").exists()
 
-    def test_plain_run_uses_one_seed(self, toy_project: Path, run_tool: Tool) -> None:
+    def test_plain_run_uses_one_value_of_each_key(self, toy_project: Path, run_tool: Tool) -> None:
         assert run_tool("kedro", "run", "--params=seed=3").returncode == 0
         summary = yaml.safe_load((toy_project / "data/08_reporting/base/summary.json").read_text())
-        assert summary["seeds"] == [3]
+        assert (summary["seeds"], summary["arms"]) == ([3], ["slow"])
+
+    def test_unknown_value_of_a_key_is_named(self, toy_project: Path, run_tool: Tool) -> None:
+        result = run_tool("kedro", "run", "--params=arm=slwo")
+        assert result.returncode == 1
+        message = "Error: scale base: --params: arm: expected one of slow, fast or all, got 'slwo'"
+        assert result.stderr.splitlines()[-1] == message
+        assert not (toy_project / "data").exists()

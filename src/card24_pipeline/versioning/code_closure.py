@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,17 +17,19 @@ if TYPE_CHECKING:
 class CodeClosure:
     """Import graph of one package, read from its source without importing it."""
 
-    def __init__(self, package: str, source: Path, project: Path) -> None:
+    def __init__(self, package: str, source: Path, project: Path, discovers: Mapping[str, str] | None = None) -> None:
         """Name the package.
 
         Args:
             package: Name of the package; it must be importable.
             source: Folder that holds the package.
             project: Root that paths are written relative to.
+            discovers: Modules that find others at run time, each with a pattern of those.
         """
         self._package = package
         self._source = source
         self._project = project
+        self._discovers = discovers or {}
         self._closures: dict[str, frozenset[str]] = {}
 
     @cached_property
@@ -60,8 +64,7 @@ class CodeClosure:
 
     def _close(self, module: str) -> frozenset[str]:
         if module not in self._closures:
-            if module not in self._graph.modules:
-                raise VersioningError(f"{module}: not found in the source of {self._package} (an __init__.py missing?)")
+            self._check_known(module)
             reached: set[str] = set()
             waiting = [module]
             while waiting:
@@ -69,10 +72,20 @@ class CodeClosure:
                 if current not in reached:
                     reached.add(current)
                     waiting += self._graph.find_modules_directly_imported_by(current)
+                    waiting += self._discover(current)
                     if current != self._package:
                         waiting.append(current.rpartition(".")[0])
             self._closures[module] = frozenset(reached)
         return self._closures[module]
+
+    def _check_known(self, module: str) -> None:
+        if module not in self._graph.modules:
+            raise VersioningError(f"{module}: not found in the source of {self._package} (an __init__.py missing?)")
+
+    def _discover(self, module: str) -> list[str]:
+        if module not in self._discovers:
+            return []
+        return sorted(found for found in self._graph.modules if fnmatchcase(found, self._discovers[module]))
 
     def _locate(self, module: str) -> str:
         path = self._source.joinpath(*module.split("."))

@@ -1,9 +1,9 @@
-"""What a dataset of the catalog is to DVC: a path, shared or per seed, tracked or not."""
+"""What a dataset of the catalog is to DVC: a path, the fan-out keys in it, tracked or not."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,15 @@ from typing import Any
 from card24_pipeline.versioning.dvc_metadata import DvcMetadata, read_dvc_metadata
 from card24_pipeline.versioning.errors import VersioningError
 
-SEED_ITEM = "${item.seed}"
-SEED_FIELD = "{seed}"
-# Two seeds that no study uses: a path that differs between them is one per seed.
-SENTINEL_SEEDS = (900000017, 900000029)
 # What Kedro makes of a dataset that the catalog does not know.
 _IN_MEMORY = {"{default}": {"type": "kedro.io.MemoryDataset"}}
+_FIRST_SENTINEL = 900000017
+
+
+def choose_sentinels(keys: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Choose two values for each key that no study uses: a path that differs between them depends on the key."""
+    first = {key: _FIRST_SENTINEL + 2 * number for number, key in enumerate(keys)}
+    return first, {key: value + 1 for key, value in first.items()}
 
 
 @dataclass(frozen=True)
@@ -25,21 +28,20 @@ class Dataset:
 
     Attributes:
         name: Name in the catalog.
-        path: Path relative to the project; None for a dataset in memory. The seed, if the path has one, is
-            ``${item.seed}`` (per seed) or ``{seed}`` (brings seeds together).
+        path: Path relative to the project, ``<key>`` where the run's value of a key stands and ``{key}`` where every
+            value is read; None for a dataset in memory.
+        keys: Fan-out keys whose every value has its own.
+        gathers: Fan-out keys whose values it brings together.
         dvc: What its catalog entry tells DVC.
         types: Classes named by its catalog entry.
     """
 
     name: str
     path: str | None
+    keys: frozenset[str] = frozenset()
+    gathers: frozenset[str] = frozenset()
     dvc: DvcMetadata = field(default_factory=DvcMetadata)
     types: tuple[str, ...] = ()
-
-    @property
-    def tracked(self) -> bool:
-        """Whether it is a dependency and an output of stages."""
-        return self.dvc.track
 
     @property
     def in_memory(self) -> bool:
@@ -47,25 +49,28 @@ class Dataset:
         return self.path is None
 
     @property
-    def per_seed(self) -> bool:
-        """Whether each seed has its own."""
-        return self.path is not None and SEED_ITEM in self.path
+    def tracked(self) -> bool:
+        """Whether it is a dependency and an output of stages."""
+        return self.dvc.track and not self.in_memory
 
-    @property
-    def brings_seeds_together(self) -> bool:
-        """Whether it reads the files of several seeds."""
-        return self.path is not None and SEED_FIELD in self.path
+    def fill_path(self, run: Mapping[str, Any]) -> str:
+        """Return the path with values in place of keys."""
+        path = str(self.path)
+        for key in self.keys | self.gathers:
+            path = path.replace(f"<{key}>", str(run[key])).replace(f"{{{key}}}", str(run[key]))
+        return path
 
 
 class DatasetResolver:
-    """Describes datasets from the catalog of one scale, resolved for two different seeds."""
+    """Describes datasets from the catalog of one scale, resolved for two different values of every key."""
 
-    def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any], project: Path) -> None:
+    def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any], keys: Sequence[str], project: Path) -> None:
         """Take the two catalogs.
 
         Args:
-            first: Catalog configuration for the first of ``SENTINEL_SEEDS``.
+            first: Catalog configuration for the first of the values that :func:`choose_sentinels` gives.
             second: The same for the second.
+            keys: Names of the fan-out keys.
             project: Root of the project.
         """
         from kedro.io import CatalogConfigResolver
@@ -73,23 +78,32 @@ class DatasetResolver:
         self._resolvers = [
             CatalogConfigResolver(dict(catalog), default_runtime_patterns=_IN_MEMORY) for catalog in (first, second)
         ]
+        self._keys = keys
         self._project = project
 
     def describe(self, name: str) -> Dataset:
         """Describe one dataset.
 
         Raises:
-            VersioningError: When its entry has no path, is versioned by Kedro, uses the seed otherwise than
-                as a part of its path, or has a wrong ``metadata.dvc``.
+            VersioningError: When its entry has no path, is versioned by Kedro, uses a key otherwise than as a part of
+                its path, or has a wrong ``metadata.dvc``.
         """
-        config, other = (resolver.resolve_pattern(name) for resolver in self._resolvers)
+        configs = [resolver.resolve_pattern(name) for resolver in self._resolvers]
+        config = configs[0]
         types = tuple(_find_types(config))
         if types[0].rpartition(".")[2] in ("MemoryDataset", "SharedMemoryDataset"):
             return Dataset(name, None)
         if config.get("versioned"):
             raise VersioningError(f"dataset '{name}': `versioned: true` and DVC exclude each other: drop the former")
-        path = self._mark_seed(name, *(self._get_path(name, entry) for entry in (config, other)))
-        return Dataset(name, path, read_dvc_metadata(name, path, config), types)
+        path, other = (
+            self._mark_keys(self._get_path(name, entry), sentinels)
+            for entry, sentinels in zip(configs, choose_sentinels(self._keys), strict=True)
+        )
+        if path != other:
+            raise VersioningError(f"dataset '{name}': its path depends on a key otherwise than by containing it")
+        keys = frozenset(key for key in self._keys if f"<{key}>" in path)
+        gathers = frozenset(key for key in self._keys if f"{{{key}}}" in path)
+        return Dataset(name, path, keys, gathers, read_dvc_metadata(name, path, config), types)
 
     def _get_path(self, name: str, config: Mapping[str, Any]) -> str:
         raw = config.get("filepath", config.get("path"))
@@ -104,13 +118,10 @@ class DatasetResolver:
         return posixpath.normpath(raw)
 
     @staticmethod
-    def _mark_seed(name: str, first: str, second: str) -> str:
-        if first == second:
-            return first
-        marked = first.replace(str(SENTINEL_SEEDS[0]), SEED_ITEM)
-        if marked != second.replace(str(SENTINEL_SEEDS[1]), SEED_ITEM):
-            raise VersioningError(f"dataset '{name}': its path depends on the seed otherwise than by containing it")
-        return marked
+    def _mark_keys(path: str, sentinels: Mapping[str, int]) -> str:
+        for key, value in sentinels.items():
+            path = path.replace(str(value), f"<{key}>")
+        return path
 
 
 def _find_types(config: Any) -> Iterator[str]:

@@ -1,7 +1,9 @@
-"""What the generator says when a graph cannot become stages."""
+"""What is said when a graph cannot become stages."""
 
 from __future__ import annotations
 
+import click
 
-class VersioningError(ValueError):
-    """The Kedro graph, its catalog or its parameters cannot be written as DVC stages."""
+
+class VersioningError(click.ClickException):
+    """The graph, its catalog, its parameters or ``[tool.dvc_stages]`` are at fault; commands show it as one line."""

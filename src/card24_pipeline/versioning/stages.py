@@ -1,42 +1,41 @@
-"""From nodes to stages: one stage for each node that persists something."""
+"""From nodes to stages: one for each group of nodes that persists something, and for each block of a fan-out key."""
 
 from __future__ import annotations
 
-import heapq
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import unwrap
+from itertools import pairwise, product
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.versioning.code_closure import CodeClosure
-from card24_pipeline.versioning.datasets import SEED_FIELD, SEED_ITEM, Dataset, DatasetResolver
+from card24_pipeline.versioning.datasets import Dataset, DatasetResolver
 from card24_pipeline.versioning.errors import VersioningError
+from card24_pipeline.versioning.fan_out import ALL, FanOut, Value
+from card24_pipeline.versioning.node_groups import NodeGroup, group_nodes
 from card24_pipeline.versioning.parameter_files import ParameterFiles
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-DATA_FOLDER = "data"
-KEPT_IN_GIT = "data/08_reporting"
-RUN_SEED = "params:seed"
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What DVC needs to know of one node.
+    """What DVC needs to know of a group of nodes.
 
     Attributes:
-        name: Name of the stage: the node's without its namespace.
-        node: Name of the node.
-        seeds: One run for each of them; None for a shared stage.
-        all_seeds: Whether a shared stage brings seeds together.
+        name: Name of the stage: the last node's, with the block of each key that has blocks.
+        nodes: Names of the nodes.
+        matrix: Values of each key that DVC runs it for.
+        run: Fan-out keys that its command gives.
         data: Paths that it reads.
-        code: Source files that its node's function reaches.
+        code: Source files that its nodes' functions reach.
         params: Sorted parameter keys by file.
         outs: Paths that it writes.
         metrics: Those of them that ``dvc metrics`` shows.
@@ -44,9 +43,9 @@ class Stage:
     """
 
     name: str
-    node: str
-    seeds: tuple[int, ...] | None
-    all_seeds: bool
+    nodes: tuple[str, ...]
+    matrix: Mapping[str, tuple[Value, ...]]
+    run: Mapping[str, Value]
     data: tuple[str, ...]
     code: tuple[str, ...]
     params: tuple[tuple[str, tuple[str, ...]], ...]
@@ -59,12 +58,20 @@ class StageBuilder:
     """Builds the stages of one scale."""
 
     def __init__(
-        self, pipeline: Pipeline, datasets: DatasetResolver, params: ParameterFiles, code: CodeClosure
+        self,
+        pipeline: Pipeline,
+        datasets: DatasetResolver,
+        params: ParameterFiles,
+        fan_out: FanOut,
+        code: CodeClosure,
+        outputs: str,
     ) -> None:
-        """Take the graph and everything it is resolved with."""
+        """Take the graph, everything it is resolved with and the folder that stages write below."""
         self._pipeline = pipeline
         self._params = params
+        self._fan_out = fan_out
         self._code = code
+        self._folder = PurePosixPath(outputs)
         self._datasets = {name: datasets.describe(name) for name in sorted(pipeline.datasets()) if _is_data(name)}
 
     def build(self) -> list[Stage]:
@@ -73,143 +80,134 @@ class StageBuilder:
         Raises:
             VersioningError: When the graph cannot run stage by stage, naming the nodes and datasets at fault.
         """
-        nodes = [node for node in _sort_nodes(self._pipeline) if self._find_outs(node)]
-        _refuse_shared_names(nodes)
-        self._refuse_memory_between(nodes)
-        self._refuse_shared_outs(nodes)
-        return [self._build_stage(node) for node in nodes]
+        in_memory = {name for name, dataset in self._datasets.items() if dataset.in_memory}
+        groups = [group for group in group_nodes(self._pipeline, in_memory) if self._find_outs(group)]
+        stages = [stage for group in groups for stage in self._expand(group)]
+        _refuse_shared_names(stages)
+        _refuse_shared_outs(stages)
+        return stages
 
-    def _build_stage(self, node: Node) -> Stage:
-        name = _name_stage(node)
-        if not _STAGE_NAME.fullmatch(name):
-            raise VersioningError(f"node '{node.name}': DVC allows letters, digits, '_' and '-' in a stage's name")
-        outs = sorted(self._find_outs(node), key=lambda dataset: str(dataset.path))
+    def _find_outs(self, group: NodeGroup) -> list[Dataset]:
+        outs = (self._datasets[name] for name in group.outputs)
+        return sorted((dataset for dataset in outs if dataset.tracked), key=lambda dataset: str(dataset.path))
+
+    def _expand(self, group: NodeGroup) -> Iterator[Stage]:
+        if not _STAGE_NAME.fullmatch(group.name):
+            last = group.nodes[-1].name
+            raise VersioningError(f"node '{last}': DVC allows letters, digits, '_' and '-' in a stage's name")
+        outs = self._find_outs(group)
         for dataset in outs:
-            _check_out(node, dataset)
-        inputs = [self._datasets[name] for name in sorted(set(node.inputs)) if _is_data(name)]
-        per_seed = any(dataset.per_seed for dataset in outs)
-        all_seeds = not per_seed and any(item.brings_seeds_together for item in inputs)
-        if not per_seed:
-            self._check_shared(node, all_seeds)
-        seeds = self._get_seeds(node) if per_seed or all_seeds else ()
-        paths: set[str] = set()
-        for dataset in inputs:
-            if dataset.tracked and not dataset.in_memory:
-                paths |= _expand_path(str(dataset.path), None if per_seed else seeds)
+            self._check_out(group, dataset)
+        written = {key for dataset in outs for key in dataset.keys}
+        implied = {other for key in written for other in self._fan_out.keys[key].implies}
+        own = [key for key in self._fan_out.keys if key in written - implied]
+        for dataset in outs:
+            if absent := set(own) - dataset.keys:
+                raise VersioningError(
+                    f"node '{group.name}' runs for each {', '.join(sorted(absent))}, but writes '{dataset.name}' to "
+                    f"one path: {dataset.path}"
+                )
+        listed = {key: self._fan_out.list_values(key) for key in own if not self._fan_out.has_blocks(key)}
+        named = [key for key in own if key not in listed]
+        for names in product(*(self._fan_out.list_values(key) for key in named)):
+            run = {key: f"${{item.{key}}}" for key in listed} | dict(zip(named, names, strict=True))
+            yield self._build(group, {key: run[key] for key in own}, listed, "".join(f"-{name}" for name in names))
+
+    def _build(
+        self, group: NodeGroup, run: dict[str, Value], matrix: Mapping[str, tuple[Value, ...]], suffix: str
+    ) -> Stage:
+        fixed = run | self._fan_out.imply({key: value for key, value in run.items() if key not in matrix})
+        inputs = [self._datasets[name] for name in group.inputs if _is_data(name)]
+        read_together = {key for dataset in inputs for key in dataset.gathers} - fixed.keys()
+        gathered = {key: ALL for key in self._fan_out.keys if key in read_together}
+        self._check_keys(group, fixed, gathered)
+        modules = {module for node in group.nodes for module in self._list_modules(node, fixed)}
+        params = {param for node in group.nodes for param, _ in self._list_params(node, fixed)}
+        outs = self._find_outs(group)
         return Stage(
-            name=name,
-            node=node.name,
-            seeds=seeds if per_seed else None,
-            all_seeds=all_seeds,
-            data=tuple(sorted(paths)),
-            code=self._code.list_files(self._find_modules(node)),
-            params=self._find_params(node),
-            outs=tuple(str(dataset.path) for dataset in outs),
-            metrics=tuple(str(dataset.path) for dataset in outs if dataset.dvc.metrics),
-            plots=tuple((str(dataset.path), dataset.dvc.plot) for dataset in outs if dataset.dvc.plot is not None),
+            name=group.name + suffix,
+            nodes=tuple(node.name for node in group.nodes),
+            matrix=matrix,
+            run=run | gathered,
+            data=tuple(sorted({path for dataset in inputs for path in self._list_paths(dataset, fixed)})),
+            code=self._code.list_files(modules),
+            params=self._locate_params(group, params),
+            outs=tuple(dataset.fill_path(fixed) for dataset in outs),
+            metrics=tuple(dataset.fill_path(fixed) for dataset in outs if dataset.dvc.metrics),
+            plots=tuple((item.fill_path(fixed), item.dvc.describe_plot()) for item in outs if item.dvc.plots),
         )
 
-    def _find_outs(self, node: Node) -> list[Dataset]:
-        outputs = [self._datasets[name] for name in node.outputs]
-        return [dataset for dataset in outputs if dataset.tracked and not dataset.in_memory]
+    def _list_paths(self, dataset: Dataset, fixed: Mapping[str, Value]) -> Iterator[str]:
+        if dataset.tracked:
+            open_keys = sorted(dataset.gathers - fixed.keys())
+            for values in product(*map(self._fan_out.list_values, open_keys)):
+                yield dataset.fill_path({**fixed, **dict(zip(open_keys, values, strict=True))})
 
-    def _check_shared(self, node: Node, all_seeds: bool) -> None:
-        for name in sorted({*node.inputs, *node.outputs}):
-            if name == RUN_SEED:
-                raise VersioningError(f"node '{node.name}' takes {RUN_SEED}, but none of its outputs is per seed")
-            if _is_data(name) and self._datasets[name].per_seed:
+    def _check_keys(self, group: NodeGroup, fixed: Mapping[str, Value], gathered: Mapping[str, Value]) -> None:
+        for name in [*group.inputs, *group.outputs]:
+            key = name.removeprefix("params:")
+            if key != name and key in self._fan_out.keys and key not in fixed:
+                raise VersioningError(f"node '{group.name}' takes {name}, but writes nothing for each {key}")
+            if _is_data(name) and (others := sorted(self._datasets[name].keys - fixed.keys())):
                 raise VersioningError(
-                    f"node '{node.name}' is shared between seeds but uses '{name}', which each seed has its "
-                    "own: read it through a PerSeedDataset, or write the node's outputs per seed"
+                    f"node '{group.name}' uses '{name}', which each {others[0]} has its own, but writes nothing for "
+                    f"each: read it through a dataset that brings them together ({{{others[0]}}} in its path), or "
+                    "write the node's outputs so"
                 )
-        if all_seeds and "params:seeds" not in node.inputs:
-            raise VersioningError(f"node '{node.name}' brings seeds together, so it must take 'params:seeds'")
+        for key in gathered:
+            values = f"params:{self._fan_out.keys[key].values}"
+            if values not in group.inputs:
+                raise VersioningError(f"node '{group.name}' brings every {key} together, so it must take '{values}'")
 
-    def _get_seeds(self, node: Node) -> tuple[int, ...]:
-        seeds = self._params.get("seeds")
-        whole = isinstance(seeds, list) and all(type(seed) is int and seed >= 0 for seed in seeds)
-        if not whole or not seeds or len(set(seeds)) != len(seeds):
-            raise VersioningError(
-                f"seeds: expected a list of different whole numbers for node '{node.name}', got {seeds!r}"
-            )
-        return tuple(seeds)
+    def _list_modules(self, node: Node, fixed: Mapping[str, Value]) -> Iterator[str]:
+        yield _find_function(node.func).__module__
+        for name in {*node.inputs, *node.outputs}:
+            if _is_data(name):
+                yield from (type_.rpartition(".")[0] for type_ in self._datasets[name].types)
+        for param, key in self._list_params(node, fixed):
+            template = key and self._fan_out.keys[key].imports
+            if key and template:
+                try:
+                    yield template.format_map(self._fan_out.get_block(key, fixed[key]))
+                except KeyError as error:
+                    where = f"tool.dvc_stages.fan_out.{key}.imports"
+                    raise VersioningError(f"{param}: {where} needs a field {error} in it") from error
 
-    def _find_params(self, node: Node) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        keys: dict[str, set[str]] = {}
+    def _list_params(self, node: Node, fixed: Mapping[str, Value]) -> Iterator[tuple[str, str | None]]:
+        """List the parameters that a node reads; of the blocks of a key that it takes, the run's own and the key."""
+        keys = self._fan_out.keys
+        taken = {
+            keys[key].values: key for key in keys if f"params:{key}" in node.inputs and self._fan_out.has_blocks(key)
+        }
         for name in node.inputs:
             if name == "parameters":
                 raise VersioningError(f"node '{node.name}' takes all parameters: name the keys it uses (params:…)")
-            if not name.startswith("params:") or name == RUN_SEED:
-                continue
+            param = name.removeprefix("params:")
+            if param != name and param not in keys:
+                key = taken.get(param)
+                yield f"{param}.{fixed[key]}" if key else param, key
+
+    def _locate_params(self, group: NodeGroup, names: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        keys: dict[str, set[str]] = {}
+        for name in names:
             try:
-                located = self._params.locate(name.removeprefix("params:"))
+                located = self._params.locate(name)
             except VersioningError as error:
-                raise VersioningError(f"node '{node.name}': {error}") from error
+                raise VersioningError(f"node '{group.name}': {error}") from error
             for file, key in located:
                 keys.setdefault(file, set()).add(key)
         return tuple((file, tuple(sorted(keys[file]))) for file in sorted(keys))
 
-    def _find_modules(self, node: Node) -> set[str]:
-        modules = {_find_function(node.func).__module__}
-        for name in {*node.inputs, *node.outputs}:
-            if _is_data(name):
-                modules |= {type_.rpartition(".")[0] for type_ in self._datasets[name].types}
-        return modules
-
-    def _refuse_memory_between(self, staged: Sequence[Node]) -> None:
-        writers = {name: node for node in self._pipeline.nodes for name in node.outputs}
-        for node in staged:
-            for name in sorted(node.inputs):
-                if _is_data(name) and self._datasets[name].in_memory:
-                    writer = writers.get(name)
-                    source = f"node '{writer.name}' makes it" if writer else "nothing makes it"
-                    raise VersioningError(
-                        f"dataset '{name}' is in memory, but node '{node.name}' reads it in a stage of its "
-                        f"own and {source}: give it a path in the catalog"
-                    )
-
-    def _refuse_shared_outs(self, staged: Sequence[Node]) -> None:
-        owners: dict[str, str] = {}
-        for node in staged:
-            for dataset in self._find_outs(node):
-                path = str(dataset.path)
-                for other, owner in owners.items():
-                    if path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/"):
-                        raise VersioningError(
-                            f"nodes '{owner}' and '{node.name}' write one path: {other}"
-                            + ("" if path == other else f" and {path}")
-                        )
-                owners[path] = node.name
-
-
-def _name_stage(node: Node) -> str:
-    return str(node.name).removeprefix(f"{node.namespace}.")
-
-
-def _refuse_shared_names(nodes: Iterable[Node]) -> None:
-    owners: dict[str, str] = {}
-    for node in nodes:
-        other = owners.setdefault(_name_stage(node), node.name)
-        if other != node.name:
-            raise VersioningError(f"nodes '{other}' and '{node.name}' would be one stage: rename one of them")
+    def _check_out(self, group: NodeGroup, dataset: Dataset) -> None:
+        path = PurePosixPath(str(dataset.path))
+        if self._folder not in path.parents:
+            raise VersioningError(f"node '{group.name}' writes '{dataset.name}' outside {self._folder}/: {path}")
+        if dataset.gathers:
+            raise VersioningError(f"node '{group.name}' writes '{dataset.name}', which only reads: {path}")
 
 
 def _is_data(name: str) -> bool:
     return name != "parameters" and not name.startswith("params:")
-
-
-def _check_out(node: Node, dataset: Dataset) -> None:
-    path = PurePosixPath(str(dataset.path))
-    if "://" in str(path) or path.parts[0] != DATA_FOLDER or len(path.parts) == 1:
-        raise VersioningError(f"node '{node.name}' writes '{dataset.name}' outside {DATA_FOLDER}/: {path}")
-    if dataset.brings_seeds_together:
-        raise VersioningError(f"node '{node.name}' writes '{dataset.name}', which only reads seeds together: {path}")
-
-
-def _expand_path(path: str, seeds: tuple[int, ...] | None) -> set[str]:
-    if seeds is None:
-        return {path.replace(SEED_FIELD, SEED_ITEM)}
-    return {path.replace(SEED_FIELD, str(seed)) for seed in seeds} if SEED_FIELD in path else {path}
 
 
 def _find_function(function: Any) -> Any:
@@ -218,16 +216,20 @@ def _find_function(function: Any) -> Any:
     return unwrap(function)
 
 
-def _sort_nodes(pipeline: Pipeline) -> Iterable[Node]:
-    waiting = {node: set(before) for node, before in pipeline.node_dependencies.items()}
-    by_name = {node.name: node for node in waiting}
-    ready = [node.name for node, before in waiting.items() if not before]
-    heapq.heapify(ready)
-    while ready:
-        done = by_name[heapq.heappop(ready)]
-        yield done
-        for node, before in waiting.items():
-            if done in before:
-                before.remove(done)
-                if not before:
-                    heapq.heappush(ready, node.name)
+def _refuse_shared_names(stages: Sequence[Stage]) -> None:
+    owners: dict[str, Stage] = {}
+    for stage in stages:
+        other = owners.setdefault(stage.name, stage)
+        if other is not stage:
+            raise VersioningError(
+                f"nodes '{other.nodes[-1]}' and '{stage.nodes[-1]}' would be one stage: rename one of them"
+            )
+
+
+def _refuse_shared_outs(stages: Sequence[Stage]) -> None:
+    owned = sorted((PurePosixPath(path).parts, path, stage.name) for stage in stages for path in stage.outs)
+    # Sorted by parts, a folder stands right before what lies in it.
+    for (parts, path, owner), (other_parts, other, other_owner) in pairwise(owned):
+        if other_parts[: len(parts)] == parts:
+            where = path if path == other else f"{path} and {other}"
+            raise VersioningError(f"stages '{owner}' and '{other_owner}' write one path: {where}")

@@ -1,7 +1,7 @@
 import pytest
 from kedro.io import DatasetError
 
-from card24_pipeline.catalog.tracking_store import TrackingStoreDataset
+from card24_pipeline.pipelines.tracking.store_dataset import TrackingStoreDataset
 
 
 @pytest.fixture
@@ -23,5 +23,5 @@ def test_environment_names_another(dataset, monkeypatch):
 
 
 def test_is_no_output(dataset):
-    with pytest.raises(DatasetError, match=r"mlflow\.db is no output"):
+    with pytest.raises(DatasetError, match=r"mlflow\.db is read-only"):
         dataset.save("study")

@@ -1,7 +1,6 @@
 import pytest
 
-from card24_pipeline.versioning.errors import VersioningError
-from card24_pipeline.versioning.readme import fill_readme
+from card24_pipeline.study.readme import ReadmeError, fill_readme
 
 README = "Before\n<!-- verdicts of out/claims.md -->\nold\n<!-- end of verdicts -->\nAfter\n"
 
@@ -41,14 +40,14 @@ def test_megabytes_are_those_of_every_output(project):
 
 def test_a_missing_file_is_named_and_the_readme_stays(project):
     (project / "out/claims.md").unlink()
-    with pytest.raises(VersioningError, match=r"out/claims\.md is missing"):
+    with pytest.raises(ReadmeError, match=r"out/claims\.md is missing"):
         fill_readme(project)
     assert (project / "README.md").read_text() == README
 
 
 def test_a_readme_without_blocks_is_refused(project):
     (project / "README.md").write_text("nothing here")
-    with pytest.raises(VersioningError, match="expected a block"):
+    with pytest.raises(ReadmeError, match="expected a block"):
         fill_readme(project)
 
 
@@ -56,6 +55,6 @@ def test_a_readme_without_blocks_is_refused(project):
 def test_a_block_without_its_end_is_refused(project, end):
     text = f"<!-- verdicts of out/claims.md -->\nold\n{end}\n{README}"
     (project / "README.md").write_text(text)
-    with pytest.raises(VersioningError, match="a block has no end"):
+    with pytest.raises(ReadmeError, match="a block has no end"):
         fill_readme(project)
     assert (project / "README.md").read_text() == text

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
-
-from card24_pipeline.versioning.errors import VersioningError
-from card24_pipeline.versioning.files import write_atomically
 
 README = "README.md"
 KINDS = "verdicts|minutes|megabytes"
 OPENING = re.compile(rf"<!-- (?:{KINDS}) of \S+ -->")
 BLOCK = re.compile(rf"<!-- ({KINDS}) of (\S+) -->(.*?)<!-- end of \1 -->", re.DOTALL)
+
+
+class ReadmeError(click.ClickException):
+    """The readme cannot be filled; commands show it as one line."""
 
 
 def fill_readme(project: Path) -> bool:
@@ -33,25 +35,25 @@ def fill_readme(project: Path) -> bool:
         Whether the readme changed.
 
     Raises:
-        VersioningError: If there is no block, or what one names is missing.
+        ReadmeError: If there is no block, or what one names is missing.
     """
     readme = project / README
     before = readme.read_text(encoding="utf-8")
     if not BLOCK.search(before):
-        raise VersioningError(f"{README}: expected a block <!-- verdicts of <path> --> … <!-- end of verdicts -->")
+        raise ReadmeError(f"{README}: expected a block <!-- verdicts of <path> --> … <!-- end of verdicts -->")
     whole = [block[0] for block in BLOCK.finditer(before)]
     if len(OPENING.findall(before)) != len(whole) or any(len(OPENING.findall(block)) > 1 for block in whole):
-        raise VersioningError(f"{README}: a block has no end: expected <!-- end of <its kind> --> after each")
+        raise ReadmeError(f"{README}: a block has no end: expected <!-- end of <its kind> --> after each")
 
     def fill(block: re.Match[str]) -> str:
         kind, path = block[1], block[2]
         if not (project / path).exists():
-            raise VersioningError(f"{README}: {path} is missing: run the study, which writes it")
+            raise ReadmeError(f"{README}: {path} is missing: run the study, which writes it")
         return f"<!-- {kind} of {path} -->{_WRITERS[kind](project / path)}<!-- end of {kind} -->"
 
     after = BLOCK.sub(fill, before)
     if after != before:
-        write_atomically(readme, after)
+        readme.write_text(after, encoding="utf-8")
     return after != before
 
 

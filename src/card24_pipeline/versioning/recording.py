@@ -1,4 +1,4 @@
-"""Records the list of seeds in a parameter file, leaving the rest of it as it is."""
+"""Records a list of numbers in a parameter file, leaving the rest of it as it is."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.files import write_atomically
 
 
-def parse_seeds(text: str) -> list[int]:
-    """Parse seeds separated by commas.
+def parse_numbers(key: str, text: str) -> list[int]:
+    """Parse whole numbers separated by commas.
 
     Raises:
-        VersioningError: When the text is not a list of different whole numbers.
+        VersioningError: When the text is not a list of different ones.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() for part in parts) or len({int(part) for part in parts}) != len(parts):
-        raise VersioningError(f"seeds: expected different whole numbers separated by commas, got '{text}'")
+        raise VersioningError(f"{key}: expected different whole numbers separated by commas, got '{text}'")
     return [int(part) for part in parts]
 
 
-def record_seeds(path: Path, seeds: Sequence[int]) -> None:
-    """Write ``seeds:`` into a parameter file, comments kept.
+def record_numbers(path: Path, key: str, numbers: Sequence[int]) -> None:
+    """Write a list under a top-level key of a parameter file, comments kept.
 
     Args:
         path: The file; it is made when missing.
-        seeds: The seeds that the study runs.
+        key: The key.
+        numbers: The list.
     """
     from io import StringIO
 
@@ -39,15 +40,15 @@ def record_seeds(path: Path, seeds: Sequence[int]) -> None:
     editor.indent(mapping=2, sequence=4, offset=2)
     content = editor.load(path.read_text(encoding="utf-8")) if path.exists() else None
     content = CommentedMap() if content is None else content
-    listed = content.get("seeds")
+    listed = content.get(key)
     if isinstance(listed, CommentedSeq):
-        if list(listed) == list(seeds):
+        if list(listed) == list(numbers):
             return
         # In place, so that a comment on the line stays.
-        listed[:] = list(seeds)
+        listed[:] = list(numbers)
     else:
-        content["seeds"] = CommentedSeq(seeds)
-        content["seeds"].fa.set_flow_style()
+        content[key] = CommentedSeq(numbers)
+        content[key].fa.set_flow_style()
     text = StringIO()
     editor.dump(content, text)
     write_atomically(path, text.getvalue())

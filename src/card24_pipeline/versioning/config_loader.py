@@ -1,0 +1,77 @@
+"""Kedro's configuration loader with blocks that replace others and fan-out keys that have defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+
+from card24_pipeline.versioning.errors import VersioningError
+from card24_pipeline.versioning.fan_out import FanOut
+from card24_pipeline.versioning.parameter_files import REPLACE
+from card24_pipeline.versioning.settings import find_settings
+
+
+class FanOutConfigLoader(OmegaConfigLoader):
+    """Fills the fan-out keys of a run before anything reads them, and knows ``_replace_: true``.
+
+    Attributes:
+        fan_out: Names of the keys.
+    """
+
+    def __init__(
+        self,
+        conf_source: str | Path,
+        env: str | None = None,
+        runtime_params: dict[str, Any] | None = None,
+        *,
+        fill_keys: bool = True,
+        **arguments: Any,
+    ) -> None:
+        """Take Kedro's arguments.
+
+        Args:
+            conf_source: See ``OmegaConfigLoader``.
+            env: See there.
+            runtime_params: See there; among them the fan-out keys that are given.
+            fill_keys: False leaves out those that are not.
+            **arguments: See there.
+
+        Raises:
+            VersioningError: When a given key is none of its values or two of them disagree.
+        """
+        super().__init__(conf_source, env, runtime_params, **arguments)
+        keys = find_settings(Path(conf_source)).fan_out if fill_keys else {}
+        self.fan_out = tuple(keys)
+        if keys:
+            try:
+                filled = FanOut(keys, self["parameters"]).fill(runtime_params or {})
+            except VersioningError as error:
+                raise VersioningError(f"scale {env or self.default_run_env}: {error}") from error
+            # From the start, since the loader keeps what it once resolved.
+            super().__init__(conf_source, env, filled, **arguments)
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """Load a kind of configuration; no mark of a replacing block is left in it."""
+        loaded = super().__getitem__(key)
+        return _drop_marks(loaded) if key == "parameters" else loaded
+
+    @staticmethod
+    def _soft_merge(config: dict[str, Any], env_config: dict[str, Any], env_path: str | None = None) -> Any:
+        # Kedro picks the function by this name for `merge_strategy: soft`.
+        merged: Mapping[str, Any] = _merge_blocks(config, env_config)
+        return merged
+
+
+def _merge_blocks(below: Any, above: Any) -> Any:
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)) or above.get(REPLACE) is True:
+        return above
+    return {**below, **{key: _merge_blocks(below[key], above[key]) if key in below else above[key] for key in above}}
+
+
+def _drop_marks(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _drop_marks(item) for key, item in value.items() if key != REPLACE}
+    return value

@@ -1,0 +1,82 @@
+"""The settings of this room: the table ``[tool.dvc_stages]`` of a project's ``pyproject.toml``."""
+
+from __future__ import annotations
+
+import tarfile
+import tomllib
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from card24_pipeline.versioning.validation import Settings, validate_settings
+
+FILE = "pyproject.toml"
+_FOLDER = r"^[^/.][^/]*(/[^/.][^/]*)*$"
+
+
+class FanOutKey(Settings):
+    """A key that makes one stage into several.
+
+    Attributes:
+        values: Parameter that holds its values: a list (DVC's matrix), or a mapping of named blocks (a stage each,
+            which depends on its own block only).
+        implies: Other keys that a block fixes, and the field of the block that does.
+        imports: Module that whoever reads the block imports at run time, with fields of the block in braces.
+    """
+
+    values: str
+    implies: dict[str, str] = Field(default={})
+    imports: str | None = None
+
+
+class StagesSettings(Settings):
+    """What a project says of its stages.
+
+    Attributes:
+        outputs: Folder below which stages write.
+        kept_in_git: Folder whose files git keeps instead of DVC's cache.
+        fan_out: The fan-out keys by name.
+        discovers: Modules that find others at run time, with a pattern of those.
+    """
+
+    outputs: str = Field(default="data", pattern=_FOLDER)
+    kept_in_git: str | None = Field(default=None, pattern=_FOLDER)
+    fan_out: dict[str, FanOutKey] = Field(default={})
+    discovers: dict[str, str] = Field(default={})
+
+    @model_validator(mode="after")
+    def _check_names(self) -> StagesSettings:
+        for name, key in self.fan_out.items():
+            if unknown := sorted(key.implies.keys() - self.fan_out.keys()):
+                raise ValueError(f"fan_out.{name}.implies: no key {', '.join(unknown)} in fan_out")
+            if not name.isidentifier():
+                raise ValueError(f"fan_out.{name}: expected letters, digits and '_' in the name of a key")
+        return self
+
+
+def read_settings(folder: Path) -> StagesSettings:
+    """Read the settings of the project in a folder; a project without any has the defaults.
+
+    Raises:
+        VersioningError: On an unknown key or a wrong value, naming the key.
+    """
+    return _parse((folder / FILE).read_text(encoding="utf-8")) if (folder / FILE).is_file() else StagesSettings()
+
+
+def find_settings(conf_source: Path) -> StagesSettings:
+    """Read the settings that go with a configuration: of its project, or packed with it by ``kedro package``.
+
+    Args:
+        conf_source: Kedro's folder of configuration, or a tar archive of it.
+    """
+    if conf_source.is_file() and tarfile.is_tarfile(conf_source):
+        with tarfile.open(conf_source) as archive:
+            packed = [member for member in archive if Path(member.name).name == FILE]
+            content = archive.extractfile(packed[0]) if packed else None
+            return StagesSettings() if content is None else _parse(content.read().decode())
+    return read_settings(conf_source if (conf_source / FILE).is_file() else conf_source.parent)
+
+
+def _parse(text: str) -> StagesSettings:
+    table = tomllib.loads(text).get("tool", {}).get("dvc_stages", {})
+    return validate_settings(StagesSettings, table, f"{FILE}: tool.dvc_stages")
