@@ -4,9 +4,9 @@ The classes live beside the nodes that read them, so that a new knob of one node
 """
 
 from collections.abc import Collection, Iterator
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from card24_pipeline.evaluation.scoring import ScoringParams
 from card24_pipeline.game.hands import HAND_SIZE
@@ -30,12 +30,6 @@ from card24_pipeline.pipelines.sft.train_sft import SftArmParams
 from card24_pipeline.pipelines.spectra.params import SpectraParams
 from card24_pipeline.tools.params import ToolParams
 from card24_pipeline.training.rl_params import RlParams
-
-
-def _check_seed(value: Any) -> Any:
-    if value != "all" and (type(value) is not int or value < 0):
-        raise ValueError("expected a whole number of 0 or more, or 'all'")
-    return value
 
 
 def _check_different(seeds: list[int]) -> list[int]:
@@ -66,12 +60,8 @@ class BaseModelParams(Params):
 
 
 class StudyParams(Params):
-    """A scale's parameters after its overlay, and the keys of this run: a seed and an arm of each kind, or ``all``."""
+    """A scale's parameters after its overlay; the keys of a run, a seed and arms, are the loader's."""
 
-    seed: Annotated[int | str, BeforeValidator(_check_seed)]
-    sft_arm: str
-    rl_arm: str
-    edit_arm: str
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_check_different)]
     device: DeviceName
     game: GameParams
@@ -88,11 +78,9 @@ class StudyParams(Params):
     @model_validator(mode="after")
     def check_settings_that_belong_together(self) -> Self:
         """Refuse, before anything is trained, settings that would stop a later stage."""
-        for kind in ("sft", "rl", "edit"):
-            arms: dict[str, Any] = getattr(self, f"{kind}_arms")
-            _check_known(f"{kind}_arm", getattr(self, f"{kind}_arm"), [*arms, "all"])
-            for name, arm in arms.items() if kind != "sft" else ():
-                _check_known(f"{kind}_arms.{name}.sft_arm", arm.sft_arm, self.sft_arms)
+        for kind in ("rl_arms", "edit_arms"):
+            for name, arm in getattr(self, kind).items():
+                _check_known(f"{kind}.{name}.sft_arm", arm.sft_arm, self.sft_arms)
         _check_known("selection.split", self.selection.split, [f"{name}_select" for name in self.game.rules.ood])
         source = self.base_model.source.root
         if isinstance(source, FromScratchParams) and self.game.prompt.layout is not PromptLayout.compact:
