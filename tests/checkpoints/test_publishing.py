@@ -50,7 +50,7 @@ def test_half_done_folder_and_the_target_itself_are_refused_and_the_old_one_stay
     assert list_names(target) == ["manifest.json", "old", "stale"]
 
 
-@pytest.mark.parametrize("call", range(4))
+@pytest.mark.parametrize("call", range(6))
 def test_killed_anywhere_the_old_or_the_new_is_whole_and_the_next_try_succeeds(
     tmp_path, target, monkeypatch, call
 ) -> None:
