@@ -11,6 +11,7 @@ import pandas as pd
 
 from card24_pipeline.findings.models import HAND, STEP_ROLE, name_model
 from card24_pipeline.findings.resampling import Bootstrap, Resampled, sum_clusters
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     ALL_HANDS,
     BASE,
@@ -137,7 +138,7 @@ def mark_overlaps(wide: pd.DataFrame, models: pd.DataFrame) -> tuple[pd.DataFram
     """
     columns: dict[str, pd.Series] = {}
     quantities = []
-    for row in models[(models["kind"] == "rl") & (models["role"] == END)].to_dict("records"):
+    for row in read_rows(models[(models["kind"] == "rl") & (models["role"] == END)]):
         before = {role: wide[name_model(row["sft_arm"], role)] for role in (MAX_OOD, END)}
         for overlap, (by_max_ood, by_end) in OVERLAPS.items():
             whole = ((before[MAX_OOD] == by_max_ood) & (before[END] == by_end)).astype(np.float64)

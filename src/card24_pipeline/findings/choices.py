@@ -6,6 +6,7 @@ import pandas as pd
 
 from card24_pipeline.findings.accuracy import DIFFERENCE, ID_TOLERANCE, LEVEL
 from card24_pipeline.findings.models import name_model
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import ALL_HANDS, END, ID_SEEN, MAX_OOD, MIDDLE, POOLED, SELECT
 
 CLAIMED_MERGE = "uv_top donor=max_ood top_fraction=0.2"
@@ -72,7 +73,7 @@ def list_leads(models: pd.DataFrame, levels: pd.DataFrame, ood: str) -> pd.DataF
     id_seen = read_pooled(levels, LEVEL, ID_SEEN).droplevel("reference")
     merges = models[(models["kind"] == "edit") & models["model"].str.endswith(f"/{CLAIMED_MERGE}")]
     rows = []
-    for merge in merges.to_dict("records"):
+    for merge in read_rows(merges):
         for kind, rivals in _select_controls(models, merge["sft_arm"], merge["arm"]).items():
             able = [name for name in rivals if id_seen[name] >= id_seen[merge["model"]] - ID_TOLERANCE]
             control = max(able, key=lambda name: float(select[name]), default="")

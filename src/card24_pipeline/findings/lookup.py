@@ -11,6 +11,7 @@ import pandas as pd
 
 from card24_pipeline.findings.accuracy import DIFFERENCE, LEVEL, RECOVERED
 from card24_pipeline.findings.models import name_model
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import ALL_HANDS, BASE, END, OBSERVED, POOLED, title_role
 
 Row = Mapping[str, Any]
@@ -56,7 +57,7 @@ class Findings:
     @cached_property
     def _rows(self) -> dict[tuple[str, ...], Row]:
         filled = self.estimates.fillna(dict.fromkeys(ROW_KEY, ""))
-        records = ({str(name): value for name, value in row.items()} for row in filled.to_dict("records"))
+        records = ({str(name): value for name, value in row.items()} for row in read_rows(filled))
         return {tuple(str(row[name]) for name in ROW_KEY): row for row in records}
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import BASE, END, MAX_OOD, MIDDLE, sort_roles
 
 HAND = ["seed", "split", "base_met_multiset", "hand", "multiset"]
@@ -137,7 +138,7 @@ def _list_edits(scored: ScoredHands, models: pd.DataFrame, variants: pd.DataFram
         raise ValueError(f"variants that are either not described or not scored: {', '.join(unpaired[:5])}")
     costs = variants.groupby(["edit_arm", "variant"])["edit_flops"].mean()
     copied = ("family", "method", "donor", "knob_name", "knob", "sigma", "matrices", "embeddings")
-    for row in variants.drop_duplicates(["edit_arm", "variant"]).to_dict("records"):
+    for row in read_rows(variants.drop_duplicates(["edit_arm", "variant"])):
         arm = row["edit_arm"]
         yield {"model": name_model(arm, row["variant"]), "kind": "edit", "arm": arm, "role": END} | {
             "sft_arm": scored.sft_arms["edit", arm],

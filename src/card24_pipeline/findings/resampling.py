@@ -111,7 +111,8 @@ def sum_clusters(
     if rows.empty:
         raise ValueError("there are no rows to draw from")
     grouped = rows.groupby(cluster, sort=True)
-    return grouped[list(values)].sum().to_numpy(dtype=np.float64), grouped.size().to_numpy(dtype=np.float64)
+    sums, counts = grouped[list(values)].sum(), grouped.size()
+    return np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
 
 
 @lru_cache(maxsize=16)

@@ -13,6 +13,7 @@ from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.page.figure import PERCENT, Figure, make_table
 from card24_pipeline.page.titles import describe_knob, title_donor, title_family
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, title_split
 
 KNOBS = {
@@ -26,7 +27,7 @@ CHOICE_TITLES = {KEEPING_ID: "best knob that keeps ID", ANY_ID: "best knob whate
 
 def list_edited(findings: Findings) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the models that stand beside edits with the series that they belong to: edits, RL from End, checkpoints."""
-    for row in findings.models.to_dict("records"):
+    for row in read_rows(findings.models):
         edit, rl = row["kind"] == "edit", row["kind"] == "rl" and row["role"] == END
         if edit or rl or (row["kind"] in ("base", "sft") and row["role"] in (BASE, MAX_OOD, END)):
             named = {str(key): value for key, value in row.items()}
@@ -75,7 +76,7 @@ def show_knobs(findings: Findings, key: str) -> Figure:
         }
         | _take(findings, LEVEL, row["model"], split=split)
         for split in (findings.ood, ID_SEEN)
-        for row in edits.to_dict("records")
+        for row in read_rows(edits)
     ]
     quarters = ending == "quarter"
     return Figure(
@@ -97,7 +98,7 @@ def show_choices(findings: Findings) -> Figure:
                 if row[choice]:
                     end = name_model(row["sft_arm"], END)
                     found = _take(findings, DIFFERENCE, row["model"], end, split=split)
-                    points = {name: 100 * float(value) for name, value in found.items()}
+                    points: dict[str, object] = {name: 100 * float(value) for name, value in found.items()}
                     rows.append(
                         {"panel": title_split(split), "series": title, "x": series, "note": describe_knob(row)} | points
                     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from card24_pipeline.study.vocabulary import GLOSSARY, MEANINGLESS, describe_spl
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TABLES = {
+TABLES: Mapping[str, Mapping[str, Callable[[Findings], Any]]] = {
     # report: the tables that its template shows
     "report": {"checkpoints": tables.table_checkpoints, "steps": tables.table_steps},
     "report_rl": {

@@ -17,6 +17,7 @@ from card24_pipeline.page.page import Section
 from card24_pipeline.page.titles import title_family
 from card24_pipeline.page.training_figures import show_accuracy, show_outcomes, show_rl_gains, show_rl_training
 from card24_pipeline.page.weight_figures import show_depth, show_rotation, show_sigma
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, sort_roles
 
 FIGURE_KEYS = (
@@ -74,7 +75,7 @@ def list_hands_by_role(findings: Findings, tables: StudyTables) -> dict[str, pd.
         )
     models = findings.models
     merges = models[(models["sft_arm"] == arm) & models["model"].str.endswith(f"/{CLAIMED_MERGE}")]
-    for row in merges.to_dict("records"):
+    for row in read_rows(merges):
         own = tables.edit_hands[tables.edit_hands["edit_arm"] == row["arm"]]
         found[f"{title_family(row, findings)}, {row['knob']:g}"] = own[own["variant"] == CLAIMED_MERGE]
     return {title: hands for title, hands in found.items() if len(hands)}
@@ -98,7 +99,7 @@ def list_models(tables: StudyTables) -> dict[tuple[str, int | None], pd.DataFram
 def list_roles(tables: StudyTables) -> dict[str, Mapping[int, str]]:
     """Name the SFT models of ``list_models`` by the role of their checkpoint: its step, by role and seed."""
     several = tables.selected["sft_arm"].nunique() > 1
-    roles = {}
+    roles: dict[str, Mapping[int, str]] = {}
     for arm, chosen in tables.selected.groupby("sft_arm", sort=False):
         for role in sort_roles(chosen["role"]):
             own = chosen[chosen["role"] == role]

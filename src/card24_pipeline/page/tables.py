@@ -24,6 +24,7 @@ from card24_pipeline.findings.models import name_model
 from card24_pipeline.page.edit_figures import CHOICE_TITLES, list_edited
 from card24_pipeline.page.titles import NOTHING, describe_knob, write_interval, write_level, write_number
 from card24_pipeline.page.training_figures import list_splits
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     BASE,
     CHANGE_MODEL_TITLES,
@@ -112,7 +113,7 @@ def table_steps(findings: Findings) -> list[dict[str, str]]:
     return [
         {"SFT arm": row["sft_arm"], "step": f"{row['step']}"}
         | {title_split(s): write_level(findings.find(LEVEL, row["model"], split=s)) for s in list_splits(findings)}
-        for row in steps.to_dict("records")
+        for row in read_rows(steps)
     ]
 
 
@@ -121,7 +122,7 @@ def table_rl(findings: Findings) -> list[dict[str, str]]:
     rows = []
     rl = findings.models[findings.models["kind"] == "rl"]
     order = [*sort_roles(set(rl["role"]) - {"middle"}), "middle"]
-    for run in sorted(rl.to_dict("records"), key=lambda row: order.index(row["role"])):
+    for run in sorted(read_rows(rl), key=lambda row: order.index(row["role"])):
         before, cells = name_model(run["sft_arm"], run["role"]), {}
         for split in list_splits(findings):
             gain = findings.find(DIFFERENCE, run["model"], before, split=split)
@@ -140,7 +141,7 @@ def table_rl_contrasts(findings: Findings) -> list[dict[str, str]]:
     ]
     chosen = chosen[(chosen["hands"] == "all") & ~chosen["quantity"].isin((LEVEL, RECOVERED, SOLVED))]
     rows = []
-    for row in chosen.to_dict("records"):
+    for row in read_rows(chosen):
         key = row["quantity"], row["subject"], row["reference"]
         alone = {seed: findings.find(*key, split=findings.ood, scope=seed) for seed in findings.seeds}
         about = {"quantity": key[0], "of": findings.title(key[1]), "less that of": findings.title(key[2])}
@@ -181,7 +182,7 @@ def table_runs(findings: Findings) -> list[dict[str, str]]:
             title: NOTHING if pd.isna(run[column]) else written.format(run[column])
             for column, (title, written) in RUN_COLUMNS.items()
         }
-        for run in findings.runs.to_dict("records")
+        for run in read_rows(findings.runs)
     ]
 
 
@@ -192,7 +193,8 @@ def table_changes(findings: Findings) -> dict[str, list[dict[str, str]]]:
         (estimates["change_model"] != "") & ~estimates["quantity"].isin((WAY_BACK, COSINE, ANGLE_CHANGE))
     ]
     tables = {}
-    for (subject, reference), rows in measured.groupby(["subject", "reference"], sort=False):
+    for subject, reference in dict.fromkeys(zip(measured["subject"], measured["reference"], strict=True)):
+        rows = measured[(measured["subject"] == subject) & (measured["reference"] == reference)]
         columns = [model for model in CHANGE_MODEL_TITLES if model in set(rows["change_model"])]
         tables[f"From {findings.title(reference)} to {findings.title(subject)}"] = [
             {"quantity": quantity}
@@ -253,7 +255,7 @@ def table_leads(findings: Findings) -> list[dict[str, str]]:
     """Tabulate by how much the claimed merge lies above each kind of control, held to at least its ID, on OOD."""
     titles = {row["model"]: series for row, series in list_edited(findings)}
     rows = []
-    for lead in list_leads(findings.models, findings.estimates, findings.ood).to_dict("records"):
+    for lead in read_rows(list_leads(findings.models, findings.estimates, findings.ood)):
         merge, control = lead["merge"], lead["control"]
         levels = [f"{100 * findings.level(model, ID_SEEN):.1f}" for model in (merge, control) if model]
         found = findings.find(DIFFERENCE, merge, control, split=findings.ood) if control else None

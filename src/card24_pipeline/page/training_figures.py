@@ -12,6 +12,7 @@ from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.game.verdicts import Outcome
 from card24_pipeline.page.figure import PERCENT, Figure, make_table
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     BASE,
     HAND_GROUP_TITLES,
@@ -88,7 +89,7 @@ def show_rl_gains(findings: Findings) -> Figure:
         panel = title_split(split)
         starts = {title_role(role): name_model(findings.sft_arm, role) for role in sort_roles(rl["role"])}
         rows += [row | {"low": None, "high": None} for row in _trace(findings, panel, "SFT", starts, split=split)]
-        for run in rl.sort_values("role", key=lambda roles: roles.map(sort_roles(rl["role"]).index)).to_dict("records"):
+        for run in read_rows(rl.sort_values("role", key=lambda roles: roles.map(sort_roles(rl["role"]).index))):
             before = name_model(run["sft_arm"], run["role"])
             gain, level = findings.find(DIFFERENCE, run["model"], before, split=split), findings.level(before, split)
             if gain is not None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from card24_pipeline.study.rows import read_rows
 from card24_pipeline.tracking.measures import Figures, Key, read_estimates, read_scores
-from card24_pipeline.tracking.records import EDITED_STEP, RunRecord, describe, measure, measure_history, read_rows
+from card24_pipeline.tracking.records import EDITED_STEP, RunRecord, describe, measure, measure_history
 
 BASE, END = "base", "end"
 CHECKPOINT_TAG = "card24.checkpoint"
@@ -84,7 +85,8 @@ class ChildBuilder:
 
     def _build_rl(self) -> Iterator[RunRecord]:
         scores = read_scores(self._tables.rl_scores, ["seed", "rl_arm", "from_step"])
-        for (seed, arm, step), history in self._tables.rl_history.groupby(["seed", "rl_arm", "from_step"]):
+        runs: Iterable[tuple[Any, pd.DataFrame]] = self._tables.rl_history.groupby(["seed", "rl_arm", "from_step"])
+        for (seed, arm, step), history in runs:
             block = self._arms["rl_arms"][arm]
             roles = self._roles.get((seed, block["sft_arm"], step), [])
             # The history's operations count from the start of the run.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.tracking.records import read_rows
+from card24_pipeline.study.rows import read_rows
 
 PASS = "pass_at_1"
 PUBLISHED = "published_"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from card24_pipeline.study.rows import read_rows
 
 EDITED_STEP = 0
 """Step of the metrics of a model that no training made."""
@@ -91,8 +93,3 @@ def write_value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def read_rows(table: pd.DataFrame) -> Iterable[dict[str, Any]]:
-    """Read a frame as plain rows."""
-    return ({str(name): value for name, value in row.items()} for row in table.to_dict("records"))
