@@ -1,7 +1,15 @@
 """What tests of several rooms share: a word tokenizer, tiny models in memory, tiny models in the hub's format, MLflow's
 tables."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
+
+# Tests are imported from their files, so what rooms share is too.
+_SPEC = spec_from_file_location("small_study", Path(__file__).with_name("small_study.py"))
+SMALL_STUDY = module_from_spec(_SPEC)
+_SPEC.loader.exec_module(SMALL_STUDY)
 
 MAX_TOKENS = 48
 TEXTS = (
@@ -22,9 +30,9 @@ def tokenizer():
 
 @pytest.fixture(scope="session")
 def architecture():
-    from card24_pipeline.models.architecture import Architecture
+    from card24_pipeline.models.from_scratch import ArchitectureParams
 
-    return Architecture(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=MAX_TOKENS)
+    return ArchitectureParams(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=MAX_TOKENS)
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +107,21 @@ def empty_database(tmp_path_factory):
     with open_store(TrackingStore(f"{SQLITE}{path}", "none", "models")) as client:
         client.search_experiments()
     return path
+
+
+@pytest.fixture
+def study():
+    """A study in miniature whose every figure can be worked out by hand."""
+    return SMALL_STUDY.Study()
+
+
+@pytest.fixture(scope="session")
+def small_study_tables():
+    """Its tables, unchanged."""
+    return SMALL_STUDY.Study().tables()
+
+
+@pytest.fixture(scope="session")
+def findings():
+    """Its findings, unchanged."""
+    return SMALL_STUDY.Study().find()

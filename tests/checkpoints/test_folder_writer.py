@@ -6,11 +6,11 @@ from transformers import AutoModelForCausalLM
 
 from card24_pipeline.checkpoints.folder_writer import FolderWriter
 from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
-from card24_pipeline.checkpoints.reader import INDEX, WEIGHTS, open_checkpoint
+from card24_pipeline.checkpoints.reader import INDEX, WEIGHTS, open_folder
 
 
 def copy(source, folder, **settings) -> None:
-    with open_checkpoint(source) as like, FolderWriter(folder, like=like, **settings) as writer:
+    with open_folder(source) as like, FolderWriter(folder, like=like, **settings) as writer:
         for name in like.names:
             writer.add(name, like.read(name))
 
@@ -49,7 +49,7 @@ def add_all(like, folder, tensors) -> None:
     ],
 )
 def test_nothing_is_left_after_a_failure(tmp_path, save_model, spoil, message) -> None:
-    with open_checkpoint(save_model("source")) as like:
+    with open_folder(save_model("source")) as like:
         tensors = spoil([(name, like.read(name)) for name in like.names])
         with pytest.raises(CheckpointError, match=message):
             add_all(like, tmp_path / "copy", tensors)
@@ -59,6 +59,6 @@ def test_nothing_is_left_after_a_failure(tmp_path, save_model, spoil, message) -
 def test_what_stands_there_stays(tmp_path, save_model) -> None:
     source = save_model("source")
     before = (source / WEIGHTS).read_bytes()
-    with open_checkpoint(source) as like, pytest.raises(CheckpointError, match="already exists"):
+    with open_folder(source) as like, pytest.raises(CheckpointError, match="already exists"):
         FolderWriter(source, like=like)
     assert (source / WEIGHTS).read_bytes() == before

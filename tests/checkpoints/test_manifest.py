@@ -3,13 +3,7 @@ import json
 
 import pytest
 
-from card24_pipeline.checkpoints.manifest import (
-    MANIFEST,
-    CheckpointError,
-    check_manifest,
-    publish_folder,
-    write_manifest,
-)
+from card24_pipeline.checkpoints.manifest import MANIFEST, CheckpointError, check_manifest, write_manifest
 
 
 @pytest.fixture
@@ -65,23 +59,3 @@ class TestManifest:
 
     def test_manifest_is_plain_json(self, folder):
         assert json.loads((folder / MANIFEST).read_text())["files"]["config.json"]["bytes"] == 2
-
-
-class TestPublish:
-    def test_folder_moves_whole_and_replaces_the_old_one(self, folder, tmp_path):
-        target = tmp_path / "models/sft"
-        target.mkdir(parents=True)
-        (target / "stale").write_text("")
-        publish_folder(folder, target)
-        assert not folder.exists()
-        assert set(check_manifest(target)) == {"config.json", "step_10/model.safetensors"}
-        assert not (target / "stale").exists()
-
-    def test_half_done_folder_is_refused_and_the_old_one_stays(self, folder, tmp_path):
-        target = tmp_path / "models/sft"
-        target.mkdir(parents=True)
-        (target / "old").write_text("")
-        (folder / "config.json").unlink()
-        with pytest.raises(CheckpointError, match=r"config\.json is missing"):
-            publish_folder(folder, target)
-        assert [path.name for path in target.iterdir()] == ["old"]

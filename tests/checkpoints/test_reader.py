@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from card24_pipeline.checkpoints.manifest import CheckpointError
-from card24_pipeline.checkpoints.reader import INDEX, WEIGHTS, check_same_model, open_checkpoint
+from card24_pipeline.checkpoints.reader import INDEX, WEIGHTS, check_same_model, open_folder
 
 NAME = "model.layers.1.mlp.up_proj.weight"
 
@@ -15,7 +15,7 @@ NAME = "model.layers.1.mlp.up_proj.weight"
 def test_sharded_and_single_files_read_alike(save_model) -> None:
     single, sharded = save_model("single"), save_model("sharded", shard="8KB")
     assert len(list(sharded.glob("*.safetensors"))) > 2
-    with open_checkpoint(single) as one, open_checkpoint(sharded) as many:
+    with open_folder(single) as one, open_folder(sharded) as many:
         assert one.names == many.names
         assert all(torch.equal(one.read(name), many.read(name)) for name in one.names)
         assert one.describe(NAME) == many.describe(NAME)
@@ -26,13 +26,13 @@ def test_sharded_and_single_files_read_alike(save_model) -> None:
 
 def test_says_what_is_missing(tmp_path, save_model) -> None:
     with pytest.raises(CheckpointError, match="is no folder; a model of the hub is written hub:"):
-        open_checkpoint(tmp_path / "nowhere")
+        open_folder(tmp_path / "nowhere")
     pickled = tmp_path / "pickled"
     pickled.mkdir()
     (pickled / "pytorch_model.bin").touch()
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin is pickled"):
-        open_checkpoint(pickled)
-    with open_checkpoint(save_model("whole")) as checkpoint, pytest.raises(CheckpointError, match="no tensor nothing"):
+        open_folder(pickled)
+    with open_folder(save_model("whole")) as checkpoint, pytest.raises(CheckpointError, match="no tensor nothing"):
         checkpoint.read("nothing")
 
 
@@ -42,10 +42,10 @@ def test_missing_and_truncated_shards_are_named(save_model) -> None:
     content = shard.read_bytes()
     shard.write_bytes(content[: len(content) // 2])
     with pytest.raises(CheckpointError, match=f"{shard.name} is truncated"):
-        open_checkpoint(folder)
+        open_folder(folder)
     shard.unlink()
     with pytest.raises(CheckpointError, match=f"{shard.name} is missing"):
-        open_checkpoint(folder)
+        open_folder(folder)
 
 
 def test_index_must_agree_with_its_shards(save_model) -> None:
@@ -54,7 +54,7 @@ def test_index_must_agree_with_its_shards(save_model) -> None:
     index["weight_map"]["made.up"] = next(iter(index["weight_map"].values()))
     (folder / INDEX).write_text(json.dumps(index))
     with pytest.raises(CheckpointError, match=r"lacks tensor made\.up"):
-        open_checkpoint(folder)
+        open_folder(folder)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -63,7 +63,7 @@ def test_not_finite_numbers_are_refused_by_file_and_tensor(save_model, value) ->
     tensors = load_file(folder / WEIGHTS)
     tensors[NAME][0, 0] = value
     save_file(tensors, folder / WEIGHTS)
-    with open_checkpoint(folder) as checkpoint, pytest.raises(CheckpointError, match=f"{WEIGHTS}: tensor {NAME} holds"):
+    with open_folder(folder) as checkpoint, pytest.raises(CheckpointError, match=f"{WEIGHTS}: tensor {NAME} holds"):
         checkpoint.read(NAME)
 
 
@@ -77,7 +77,7 @@ def test_not_finite_numbers_are_refused_by_file_and_tensor(save_model, value) ->
 )
 def test_other_models_are_refused_by_tensor(save_model, sizes, message) -> None:
     donor, target = save_model("donor", **sizes), save_model("target")
-    with open_checkpoint(donor) as one, open_checkpoint(target) as other, pytest.raises(CheckpointError, match=message):
+    with open_folder(donor) as one, open_folder(target) as other, pytest.raises(CheckpointError, match=message):
         check_same_model(one, other)
 
 
@@ -86,5 +86,5 @@ def test_quantised_weights_are_refused(save_model) -> None:
     tensors = load_file(folder / WEIGHTS)
     tensors[NAME] = tensors[NAME].to(torch.int8)
     save_file(tensors, folder / WEIGHTS)
-    with open_checkpoint(folder) as one, pytest.raises(CheckpointError, match="is I8; expected floating-point"):
+    with open_folder(folder) as one, pytest.raises(CheckpointError, match="is I8; expected floating-point"):
         check_same_model(one, one)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from card24_pipeline.checkpoints.manifest import CheckpointError
-from card24_pipeline.checkpoints.reader import open_checkpoint
+from card24_pipeline.checkpoints.reader import open_folder
 from card24_pipeline.checkpoints.selection import Part, is_matrix, place_tensors
 
 # Names from the models' published weight files, at layer 0.
@@ -51,7 +51,7 @@ def test_places_tensors_of_many_decoders(name, part) -> None:
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2"])
 def test_places_every_tensor_of_library_models(save_model, kind) -> None:
-    with open_checkpoint(save_model(kind, kind=kind)) as checkpoint:
+    with open_folder(save_model(kind, kind=kind)) as checkpoint:
         places = place_tensors(checkpoint.names)
     assert {place.layer for place in places.values()} == {None, 0, 1, 2, 3}
     assert {place.part for place in places.values()} == set(Part) - {Part.outside}

@@ -4,12 +4,12 @@ import pytest
 from card24_pipeline.evaluation import scoring
 from card24_pipeline.evaluation.costs import count_forward_flops
 from card24_pipeline.evaluation.generation import Generation
-from card24_pipeline.evaluation.scoring import score_hands, summarise_scores
-from card24_pipeline.evaluation.settings import ScoringSettings
+from card24_pipeline.evaluation.scoring import ScoringParams, score_hands, summarise_scores
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
 from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.parameters.prompt import PromptParams
 
-SETTINGS = ScoringSettings(max_new_tokens=8, batch_size=2, divergence_examples=1, confidence=0.95)
+SETTINGS = ScoringParams(max_new_tokens=8, batch_size=2, divergence_examples=1, confidence=0.95)
 HAND = (13, 4, 1, 1)
 
 # Answers to K 4 A A where K counts 13: outcome, numbers read, formula right for the numbers read.
@@ -56,7 +56,9 @@ def score(make_model, tokenizer, monkeypatch):
             return [Generation(text, 6, len(text.split()) + 1, False) for text in texts]
 
         monkeypatch.setattr(scoring, "generate_answers", answer)
-        return score_hands(make_model(), tokenizer, hands, SETTINGS, layout=layout, style=style, label="step 5")
+        return score_hands(
+            make_model(), tokenizer, hands, SETTINGS, PromptParams(layout=layout, style=style), label="step 5"
+        )
 
     return run
 
@@ -116,8 +118,7 @@ class TestHands:
             tokenizer,
             make_hands(count=3),
             SETTINGS,
-            layout=PromptLayout.compact,
-            style=AnswerStyle.steps,
+            PromptParams(layout="compact", style="steps"),
             label="tiny",
         )
         assert rows["prompt_tokens"].tolist() == [6] * 3
@@ -150,7 +151,7 @@ def graded():
 
 
 class TestSummary:
-    def test_groups_are_split_by_acquaintance(self, graded):
+    def test_groups_are_split_by_whether_the_base_met_them(self, graded):
         summary = summarise_scores(graded, confidence=0.95).set_index(["split", "base_met_multiset"])
         assert set(summary.index) == {
             ("id_seen", "all"),

@@ -30,6 +30,12 @@ def tree_value(tree: Tree) -> Fraction | None:
     return {"+": left + right, "-": left - right, "*": left * right}.get(tree[1]) if tree[1] != "/" else left / right
 
 
+def list_solvable(high: int) -> list[tuple[int, ...]]:
+    """List the hands of four numbers up to a highest one that make 24, by trying everything."""
+    hands = itertools.combinations_with_replacement(range(1, high + 1), 4)
+    return [hand for hand in hands if brute_solvable(hand, 24)]
+
+
 def brute_solvable(values: Sequence[int], target: int) -> bool:
     """Try every permutation, operator and parenthesization, on values alone."""
     for order in set(itertools.permutations(values)):

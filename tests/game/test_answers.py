@@ -8,14 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from card24_pipeline.game.answers import MAX_ANSWER_CHARS, Answer, grade_answer, parse_answer
-from card24_pipeline.game.cards import OOD_RULE
-from card24_pipeline.game.hands import deal_orders, solvable_multisets
+from card24_pipeline.game.cards import FaceRule
+from card24_pipeline.game.hands import deal_orders
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout, render_answer
 from card24_pipeline.game.solver import solve
 from card24_pipeline.game.steps import format_steps, solve_steps
 from card24_pipeline.game.verifier import Outcome
 
+from .oracles import list_solvable
+
 HAND = (3, 3, 8, 8)
+OOD_RULE = FaceRule(11, 12, 13)
 FULL = '{"cards": ["3", "8", "3", "8"], "number": [3, 8, 3, 8], "formula": "8/(3-8/3)=24"}'
 PUBLISHED: dict[str, Any] = {"layout": PromptLayout.published, "style": AnswerStyle.formula}
 COMPACT: dict[str, Any] = {"layout": PromptLayout.compact, "style": AnswerStyle.formula}
@@ -25,7 +28,7 @@ COMPACT: dict[str, Any] = {"layout": PromptLayout.compact, "style": AnswerStyle.
 @pytest.mark.parametrize("style", AnswerStyle)
 def test_rendered_answers_are_read_back_and_correct(layout: PromptLayout, style: AnswerStyle) -> None:
     rng = random.Random(0)
-    for hand in solvable_multisets(13)[::7]:
+    for hand in list_solvable(13)[::7]:
         (ranks,) = deal_orders(hand, OOD_RULE, 1, rng)
         values = OOD_RULE.values(ranks)
         texts = solve(hand) if style is AnswerStyle.formula else map(format_steps, solve_steps(hand))

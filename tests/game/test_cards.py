@@ -2,7 +2,9 @@
 
 import pytest
 
-from card24_pipeline.game.cards import ID_RULE, OOD_RULE, RANKS, FaceRule
+from card24_pipeline.game.cards import RANKS, FaceRule
+
+ID_RULE, OOD_RULE = FaceRule(10, 10, 10), FaceRule(11, 12, 13)
 
 
 def test_rules_differ_only_in_face_cards() -> None:

@@ -1,32 +1,14 @@
-"""Hands enumerated, dealt and sampled."""
+"""Hands dealt and sampled."""
 
 import random
-from typing import Literal
 
 import pytest
 
-from card24_pipeline.game.cards import FACES, ID_RULE, OOD_RULE, FaceRule
-from card24_pipeline.game.hands import (
-    deal_orders,
-    enumerate_multisets,
-    sample_published_hands,
-    solvable_multisets,
-)
+from card24_pipeline.game.cards import FACES, FaceRule
+from card24_pipeline.game.hands import deal_equally, deal_orders, sample_published_hands
 from card24_pipeline.game.solver import is_solvable
 
-
-def test_counts_of_multisets() -> None:
-    assert len(enumerate_multisets(1, 10)) == 715
-    assert len(enumerate_multisets(1, 13)) == 1820
-    assert enumerate_multisets(2, 3, 2) == ((2, 2), (2, 3), (3, 3))
-    assert len(solvable_multisets(10)) == 566
-    assert len(solvable_multisets(13)) == 1362
-
-
-@pytest.mark.parametrize(("low", "high", "size"), [(0, 3, 2), (4, 3, 2), (1, 3, 0)])
-def test_bad_ranges_are_refused(low: int, high: int, size: int) -> None:
-    with pytest.raises(ValueError, match="expected"):
-        enumerate_multisets(low, high, size)
+ID_RULE, OOD_RULE = FaceRule(10, 10, 10), FaceRule(11, 12, 13)
 
 
 def test_deals_are_distinct_seeded_and_worth_the_hand() -> None:
@@ -50,20 +32,39 @@ def test_values_that_no_rank_counts_are_refused() -> None:
         deal_orders((1, 2, 3, 13), ID_RULE, 1, random.Random(0))
 
 
-@pytest.mark.parametrize(("split", "rule"), [("id", ID_RULE), ("ood", OOD_RULE)])
-def test_published_hands_are_solvable_and_seeded(split: Literal["id", "ood"], rule: FaceRule) -> None:
-    hands = sample_published_hands(234, rule, split, random.Random(3))
+def test_deals_with_a_face_card() -> None:
+    rule = FaceRule(7, 5, 3)
+    deals = deal_orders((3, 5, 7, 9), rule, 999, random.Random(0), with_face=True)
+    every = deal_orders((3, 5, 7, 9), rule, 999, random.Random(0))
+    assert (len(deals), len(every)) == (24 * 7, 24 * 8)
+    assert set(deals) == {deal for deal in every if not set(FACES).isdisjoint(deal)}
+    assert deal_orders((11, 1, 1, 1), OOD_RULE, 9, random.Random(0), with_face=True) == deal_orders(
+        (11, 1, 1, 1), OOD_RULE, 9, random.Random(0)
+    )
+    assert deal_orders((1, 2, 4, 6), rule, 9, random.Random(0), with_face=True) == ()
+
+
+def test_hands_dealt_equally_often_repeat_only_where_there_are_no_more() -> None:
+    dealt = list(deal_equally([[3, 3, 3, 3], [10, 3, 3, 3]], ID_RULE, 6, random.Random(0)))
+    assert [values for values, _ in dealt] == [(3, 3, 3, 3)] * 6 + [(10, 3, 3, 3)] * 6
+    assert {ranks for _, ranks in dealt[:6]} == {("3",) * 4}
+    assert len({ranks for _, ranks in dealt[6:]}) == 6
+
+
+@pytest.mark.parametrize(("with_face", "rule"), [(False, ID_RULE), (True, OOD_RULE), (True, FaceRule(7, 5, 3))])
+def test_published_hands_are_solvable_and_seeded(with_face: bool, rule: FaceRule) -> None:
+    hands = sample_published_hands(234, rule, random.Random(3), with_face=with_face)
     assert len(hands) == 234
     assert all(is_solvable(rule.values(hand)) for hand in hands)
-    assert hands == sample_published_hands(234, rule, split, random.Random(3))
+    assert hands == sample_published_hands(234, rule, random.Random(3), with_face=with_face)
     has_face = [any(rank in FACES for rank in hand) for hand in hands]
-    assert all(has_face) if split == "ood" else not all(has_face)
+    assert all(has_face) if with_face else not all(has_face)
     places = {place for hand in hands for place, rank in enumerate(hand) if rank in FACES}
     assert places == {0, 1, 2, 3}
 
 
 def test_impossible_requests_are_refused() -> None:
-    with pytest.raises(ValueError, match="no ood hand can make 99999999"):
-        sample_published_hands(1, OOD_RULE, "ood", random.Random(0), 99_999_999)
-    with pytest.raises(ValueError, match="expected 'id' or 'ood'"):
-        sample_published_hands(1, OOD_RULE, "train", random.Random(0))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no hand with a face card can make 99999999"):
+        sample_published_hands(1, OOD_RULE, random.Random(0), 99_999_999, with_face=True)
+    with pytest.raises(ValueError, match="the count is -1"):
+        sample_published_hands(-1, OOD_RULE, random.Random(0), with_face=False)

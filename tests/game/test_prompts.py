@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from card24_pipeline.game.cards import ID_RULE, OOD_RULE
+from card24_pipeline.game.cards import FaceRule
 from card24_pipeline.game.prompts import (
     AnswerStyle,
     PromptLayout,
@@ -14,6 +14,7 @@ from card24_pipeline.game.prompts import (
     render_solution,
 )
 
+ID_RULE, OOD_RULE = FaceRule(10, 10, 10), FaceRule(11, 12, 13)
 RANKS = ("7", "J", "5", "A")
 VALUES = (7, 11, 5, 1)
 

@@ -6,17 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from card24_pipeline.game.hands import solvable_multisets
 from card24_pipeline.game.solver import solve
 from card24_pipeline.game.steps import Step, format_steps, solve_steps, verify_steps
 from card24_pipeline.game.verifier import Outcome
+
+from .oracles import list_solvable
 
 HAND = (1, 5, 7, 10)  # (10-7)*(5+1) makes 18
 FRACTIONS = (3, 3, 8, 8)
 
 
 def test_every_derivation_of_every_hand_is_correct() -> None:
-    for hand in solvable_multisets(13):
+    for hand in list_solvable(13):
         derivations = solve_steps(hand)
         assert derivations
         assert len(derivations) <= len(solve(hand))

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from card24_pipeline.models.architecture import Architecture
-from card24_pipeline.models.from_scratch import build_llama
+from card24_pipeline.models.from_scratch import ArchitectureParams, build_llama
 
 
 def test_weights_depend_on_the_seed_and_nothing_else(architecture, tokenizer):
@@ -33,9 +32,8 @@ def test_special_tokens_are_those_of_the_tokenizer(architecture, tokenizer):
 
 
 @pytest.mark.parametrize(("hidden", "heads"), [(18, 4), (15, 5), (12, 8)])
-def test_heads_of_odd_or_broken_width_are_refused(tokenizer, hidden, heads):
-    sizes = Architecture(hidden_size=hidden, intermediate_size=8, layers=1, attention_heads=heads, max_tokens=8)
+def test_heads_of_odd_or_broken_width_are_refused(hidden, heads):
     with pytest.raises(
         ValueError, match=rf"hidden_size {hidden} must be a multiple of 2 × attention_heads \({heads}\)"
     ):
-        build_llama(sizes, tokenizer, seed=0)
+        ArchitectureParams(hidden_size=hidden, intermediate_size=8, layers=1, attention_heads=heads, max_tokens=8)

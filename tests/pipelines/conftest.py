@@ -3,22 +3,24 @@
 import pytest
 
 from card24_pipeline.parameters.prompt import PromptParams
-from card24_pipeline.parameters.rules import FaceRuleParams, RulesParams
-from card24_pipeline.pipelines.base_model.mixture_params import MixtureParams
-from card24_pipeline.pipelines.base_model.render_pretraining_examples import render_pretraining_examples
-from card24_pipeline.pipelines.game.deal_eval_hands import deal_eval_hands
-from card24_pipeline.pipelines.game.eval_hands_params import EvalHandsParams, OrdersParams
-from card24_pipeline.pipelines.game.render_sft_examples import render_sft_examples
-from card24_pipeline.pipelines.game.sft_examples_params import SftExamplesParams
-from card24_pipeline.pipelines.game.split_multisets import split_multisets
-from card24_pipeline.pipelines.game.split_params import SplitParams
+from card24_pipeline.parameters.rules import RulesParams
+from card24_pipeline.pipelines.base_model.render_pretraining_examples import MixtureParams, render_pretraining_examples
+from card24_pipeline.pipelines.game.deal_eval_hands import EvalHandsParams, OrdersParams, deal_eval_hands
+from card24_pipeline.pipelines.game.render_sft_examples import SftExamplesParams, render_sft_examples
+from card24_pipeline.pipelines.game.split_multisets import SplitParams, split_multisets
 
 
 @pytest.fixture(scope="session")
 def make_rules():
-    def make(id_faces=(10, 10, 10), ood_faces=(11, 12, 13), target=24):
-        tuned, shifted = (FaceRuleParams(jack=j, queen=q, king=k) for j, q, k in (id_faces, ood_faces))
-        return RulesParams(target=target, id=tuned, ood=shifted)
+    def make(id_faces=(10, 10, 10), ood_faces=(11, 12, 13), target=24, further=()):
+        """Make rules; ``further`` are OOD rules beyond the first: name, faces and target (None: the game's)."""
+        names = ("jack", "queen", "king")
+        ood = {
+            name: dict(zip(names, faces, strict=True)) | ({} if own is None else {"target": own})
+            for name, faces, own in (("ood", ood_faces, None), *further)
+        }
+        faces = dict(zip(names, id_faces, strict=True))
+        return RulesParams.model_validate({"target": target, "id": faces, "ood": ood})
 
     return make
 

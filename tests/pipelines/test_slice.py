@@ -6,22 +6,24 @@ import pytest
 from card24_pipeline.catalog.per_seed import SeedFrames
 from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
 from card24_pipeline.checkpoints.writer import save_checkpoint
-from card24_pipeline.evaluation.settings import ScoringSettings
-from card24_pipeline.models.architecture import Architecture
+from card24_pipeline.evaluation.scoring import ScoringParams
+from card24_pipeline.models.from_scratch import ArchitectureParams
 from card24_pipeline.models.loading import load_checkpoint
-from card24_pipeline.pipelines.base_model.obtain_base_model import obtain_base_model
+from card24_pipeline.pipelines.base_model.obtain_base_model import (
+    FolderParams,
+    FromScratchParams,
+    SourceParams,
+    obtain_base_model,
+)
 from card24_pipeline.pipelines.base_model.score_base_model import score_base_model
-from card24_pipeline.pipelines.base_model.source_params import FolderParams, FromScratchParams, SourceParams
 from card24_pipeline.pipelines.report.params import ReportParams
 from card24_pipeline.pipelines.report.report_sft import report_sft
 from card24_pipeline.pipelines.sft.score_sft import score_sft
-from card24_pipeline.pipelines.sft.select_checkpoints import select_checkpoints
-from card24_pipeline.pipelines.sft.selection_params import SelectionParams
-from card24_pipeline.pipelines.sft.train_sft import train_sft
-from card24_pipeline.pipelines.sft.training_params import SftParams
-from card24_pipeline.training.schedule import Schedule
+from card24_pipeline.pipelines.sft.select_checkpoints import SelectionParams, select_checkpoints
+from card24_pipeline.pipelines.sft.train_sft import SftArmParams, train_sft
+from card24_pipeline.training.language_modelling import ScheduleParams
 
-SCHEDULE = Schedule(
+SCHEDULE = ScheduleParams(
     steps=4,
     batch_size=8,
     micro_batch_size=8,
@@ -34,8 +36,8 @@ SCHEDULE = Schedule(
     resume_every_steps=2,
     log_every_steps=1,
 )
-SETTINGS = ScoringSettings(max_new_tokens=4, batch_size=64, divergence_examples=6, confidence=0.95)
-SIZE = Architecture(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=64)
+SETTINGS = ScoringParams(max_new_tokens=4, batch_size=64, divergence_examples=6, confidence=0.95)
+SIZE = ArchitectureParams(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=64)
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +52,25 @@ def few_hands(eval_hands):
 
 @pytest.fixture(scope="module")
 def base(pretraining_examples, sft_examples, eval_hands, scratch, tmp_path_factory):
-    return obtain_base_model(pretraining_examples, sft_examples, eval_hands, scratch, tmp_path_factory.mktemp("base"))
+    return obtain_base_model(
+        pretraining_examples, sft_examples, eval_hands, scratch, "cpu", tmp_path_factory.mktemp("base")
+    )
 
 
 @pytest.fixture(scope="module")
 def tuned(base, sft_examples, tmp_path_factory):
-    params = SftParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
-    return train_sft(base[0], sft_examples, params, 0, tmp_path_factory.mktemp("sft"))
+    params = SftArmParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
+    return train_sft(base[0], sft_examples, {"main": params}, "main", 0, "cpu", tmp_path_factory.mktemp("sft"))
 
 
 @pytest.fixture(scope="module")
 def base_scored(base, few_hands, prompt):
-    return score_base_model(base[0], few_hands, prompt, SETTINGS)
+    return score_base_model(base[0], few_hands, prompt, SETTINGS, "cpu")
 
 
 @pytest.fixture(scope="module")
 def tuned_scored(tuned, base, few_hands, sft_examples, prompt):
-    return score_sft(tuned[0], base[0], few_hands, sft_examples, prompt, SETTINGS)
+    return score_sft(tuned[0], base[0], few_hands, sft_examples, prompt, SETTINGS, "cpu")
 
 
 class TestBase:
@@ -83,7 +87,7 @@ class TestBase:
 
     def test_folder_is_copied_with_its_weights(self, base, pretraining_examples, sft_examples, eval_hands, tmp_path):
         source = SourceParams(FolderParams(kind="folder", path=str(base[0])))
-        folder, history, _ = obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, tmp_path)
+        folder, history, _ = obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, "cpu", tmp_path)
         assert folder != base[0]
         digests = [check_manifest(found)["model.safetensors"] for found in (folder, base[0])]
         assert digests[0] == digests[1]
@@ -96,7 +100,7 @@ class TestBase:
         save_checkpoint(make_model(), tokenizer, tmp_path / "poor")
         source = SourceParams(FolderParams(kind="folder", path=str(tmp_path / "poor")))
         with pytest.raises(CheckpointError, match=rf"{tmp_path / 'poor'} lacks \d+ needed tokens"):
-            obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, tmp_path / "progress")
+            obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, "cpu", tmp_path / "progress")
 
     def test_base_is_scored_on_every_hand(self, base_scored, few_hands):
         scores, hands, _ = base_scored
@@ -114,15 +118,23 @@ class TestSft:
         assert history["step"].tolist() == [1, 2, 3, 4]
 
     def test_example_that_the_base_cannot_read_is_refused(self, base, sft_examples, tmp_path):
-        strange = pd.concat([sft_examples, pd.DataFrame([{"multiset": "", "prompt": "cards Joker :", "answer": "24"}])])
-        params = SftParams(checkpoint_steps=[1], schedule=SCHEDULE)
+        unread = pd.concat([sft_examples, pd.DataFrame([{"multiset": "", "prompt": "cards Joker :", "answer": "24"}])])
+        params = SftArmParams(checkpoint_steps=[1], schedule=SCHEDULE)
         with pytest.raises(CheckpointError, match=rf"{base[0]} lacks 1 needed tokens, such as 'Joker'"):
-            train_sft(base[0], strange, params, 0, tmp_path)
+            train_sft(base[0], unread, {"main": params}, "main", 0, "cpu", tmp_path)
 
     def test_checkpoint_beyond_the_run_is_refused_before_training(self, base, sft_examples, tmp_path):
-        params = SftParams(checkpoint_steps=[1, 9], schedule=SCHEDULE)
-        with pytest.raises(ValueError, match="do not lie within 1…4"):
-            train_sft(base[0], sft_examples, params, 0, tmp_path)
+        arms = {"main": {"checkpoint_steps": [1, 9], "schedule": SCHEDULE}}
+        with pytest.raises(ValueError, match=r"checkpoint_steps: expected steps up to schedule.steps \(4\)"):
+            train_sft(base[0], sft_examples, arms, "main", 0, "cpu", tmp_path)
+
+    def test_other_arms_are_not_looked_at(self, base, sft_examples, tmp_path):
+        arms = {"main": None, "hot": None}
+        with pytest.raises(ValueError, match="no arm 'cool': expected one of main, hot"):
+            train_sft(base[0], sft_examples, arms, "cool", 0, "cpu", tmp_path)
+        arms["cool"] = {"checkpoint_steps": [1], "schedule": SCHEDULE.model_dump() | {"steps": 1}}
+        folder, _, _ = train_sft(base[0], sft_examples, arms, "cool", 0, "cpu", tmp_path)
+        assert {path.name for path in folder.glob("step_*")} == {"step_1"}
 
     def test_every_step_is_scored_and_diverges_from_the_base(self, tuned_scored, few_hands):
         scores, hands, _ = tuned_scored

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from card24_pipeline.tracking.children import ANCHORED, PLAIN, StudyTables
+from card24_pipeline.tracking.children import StudyTables
 from card24_pipeline.tracking.records import StudyRecord
 from card24_pipeline.tracking.study import digest_artifacts, put_study_together
 
@@ -22,7 +22,13 @@ EDITS = {  # name: method, donor, knob's name, knob, pass@1 on OOD
 }
 UPDATES = (1, 2, 3)
 CHILDREN = 1 + len(SEEDS) * (3 + 4 + len(EDITS))
-SETTINGS = {"rl": {"algorithm": "ppo", "updates": 3}, "recovery": {"grid": [{"method": "uv_top", "knobs": [0.2, 1.0]}]}}
+ARM = {"sft_arm": "main", "algorithm": "ppo"}
+SETTINGS = {
+    "sft_arms": {"main": {}},
+    "rl_arms": {"plain": ARM, "anchored": ARM},
+    "edit_arms": {"main": {"sft_arm": "main", "grid": [{"method": "uv_top", "knobs": [0.2, 1.0]}]}},
+}
+METRICS = {"pass_at_1": {"ood": {"main/end": 0.2}, "id_seen": {"main/end": 0.9}}}
 
 
 def score(ood: float, **identity: object) -> list[dict[str, object]]:
@@ -41,70 +47,63 @@ def score(ood: float, **identity: object) -> list[dict[str, object]]:
     ]
 
 
-def table_rl(starts: list[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    runs = [(seed, start) for seed in SEEDS for start in starts]
-    scores = [row for seed, start in runs for row in score(OOD[start] + 0.1, seed=seed, from_step=start)]
+def table_rl() -> tuple[pd.DataFrame, pd.DataFrame]:
+    starts = [("plain", step) for step in OOD] + [("anchored", 8)]
+    runs = [(seed, arm, start) for seed in SEEDS for arm, start in starts]
+    scores = [
+        row for seed, arm, start in runs for row in score(OOD[start] + 0.1, seed=seed, rl_arm=arm, from_step=start)
+    ]
     history = [
-        {
-            "seed": seed,
-            "from_step": start,
-            "update": update,
-            "reward": update - 3.0,
-            "explained_variance": float("nan"),
-            "flops": 100 * update,
-        }
-        for seed, start in runs
+        {"seed": seed, "rl_arm": arm, "from_step": start, "update": update, "reward": update - 3.0}
+        | {"explained_variance": float("nan"), "flops": 100 * update}
+        for seed, arm, start in runs
         for update in UPDATES
     ]
     return pd.DataFrame(scores), pd.DataFrame(history)
 
 
-def table_spectra() -> pd.DataFrame:
-    changes = [("base_to_sft", step) for step in OOD] + [("sft_to_rl", 8), ("sft_to_rl_anchored", 8)]
-    return pd.DataFrame(
-        {
-            "seed": seed,
-            "pair": pair,
-            "step": step,
-            "tensor": tensor,
-            "model": model,
-            "band": band,
-            "fraction": 0.2 if band == "top" else 1.0,
-            "relative_sigma_shift": shift if model == "observed" else 9.0,
-            "left_angle_degrees": 2.0 * step if model == "observed" else 90.0,
-            "right_angle_degrees": 1.0 * step if model == "observed" else 90.0,
-        }
-        for seed in SEEDS
-        for pair, step in changes
-        for tensor, shift in (("first", 0.01), ("second", 0.03))
-        for model in ("observed", "gaussian")
-        for band in ("all", "top")
-    )
+def table_estimates() -> pd.DataFrame:
+    """What the findings say: of angles and shifts by change, of shares by edit and run; null models turn by 90°."""
+    rows = [("angle of the top", f"main/{ROLES[step]}", "base", "observed", 1.5 * step) for step in OOD]
+    rows += [(*rows[0][:3], "gaussian", 90.0), ("angle of the top", "main/end", "main/max_ood", "observed", 77.0)]
+    rows += [("relative shift of singular values", "main/max_ood", "base", "observed", 0.02)]
+    rows += [("angle of the top", "plain/from max_ood", "main/max_ood", "observed", 4.0)]
+    rows += [("recovered share of the loss", "plain/from end", "main/max_ood", "", 0.25)]
+    rows += [("recovered share of the loss", "main/layer_reset donor=max_ood quarter=1", "main/max_ood", "", 0.25)]
+    columns = ["quantity", "subject", "reference", "change_model", "estimate"]
+    frames = [pd.DataFrame(rows, columns=columns).assign(scope=f"seed {seed}") for seed in SEEDS]
+    pooled = pd.DataFrame(rows, columns=columns).assign(scope="all seeds", estimate=-1.0)
+    return pd.concat([*frames, pooled], ignore_index=True)
 
 
 def make_tables(ood_of_end: float = OOD[8]) -> StudyTables:
     """Make the tables, with a choice of pass@1 on OOD of each seed's last checkpoint."""
     passes = OOD | {8: ood_of_end}
     models = [(seed, step) for seed in SEEDS for step in OOD]
-    plain, anchored = table_rl(list(OOD)), table_rl([8])
+    rl_scores, rl_history = table_rl()
     edits = [(seed, name, *facts) for seed in SEEDS for name, facts in EDITS.items()]
     return StudyTables(
         base_scores=pd.DataFrame(score(0.1)).drop(columns="forward_kl_nats"),
-        sft_scores=pd.DataFrame([row for seed, step in models for row in score(passes[step], seed=seed, step=step)]),
+        sft_scores=pd.DataFrame(
+            [row for seed, step in models for row in score(passes[step], seed=seed, sft_arm="main", step=step)]
+        ),
         sft_history=pd.DataFrame(
-            {"seed": seed, "step": step, "loss": 1 / step, "training_flops": 1000 * step}
+            {"seed": seed, "sft_arm": "main", "step": step, "loss": 1 / step, "training_flops": 1000 * step}
             for seed in SEEDS
             for step in range(1, 9)
         ),
         selected_checkpoints=pd.DataFrame(
-            {"seed": seed, "role": role, "step": step} for seed in SEEDS for step, role in ROLES.items()
+            {"seed": seed, "sft_arm": "main", "role": role, "step": step}
+            for seed in SEEDS
+            for step, role in ROLES.items()
         ),
-        rl_scores={PLAIN: plain[0], ANCHORED: anchored[0]},
-        rl_history={PLAIN: plain[1], ANCHORED: anchored[1]},
-        spectra=table_spectra(),
-        recovery_variants=pd.DataFrame(
+        rl_scores=rl_scores,
+        rl_history=rl_history,
+        estimates=table_estimates(),
+        edit_variants=pd.DataFrame(
             {
                 "seed": seed,
+                "edit_arm": "main",
                 "variant": name,
                 "method": method,
                 "donor": donor,
@@ -117,8 +116,8 @@ def make_tables(ood_of_end: float = OOD[8]) -> StudyTables:
             }
             for seed, name, method, donor, knob_name, knob, _ in edits
         ),
-        recovery_scores=pd.DataFrame(
-            [row for seed, name, *_, ood in edits for row in score(ood, seed=seed, variant=name)]
+        edit_scores=pd.DataFrame(
+            [row for seed, name, *_, ood in edits for row in score(ood, seed=seed, edit_arm="main", variant=name)]
         ).drop(columns="forward_kl_nats"),
     )
 
@@ -140,6 +139,7 @@ def make_study(folder: Path, tables: StudyTables | None = None) -> StudyRecord:
         tables,
         SETTINGS,
         files,
+        METRICS,
         scale="tiny",
         checkpoints="data/06_models/tiny",
         artifacts=artifacts,

@@ -6,12 +6,12 @@ import pytest
 
 from card24_pipeline.tracking.children import ChildBuilder
 
-from .small_study import CHILDREN, EDITS, OOD, SEEDS, UPDATES, make_tables
+from .small_study import CHILDREN, EDITS, OOD, SEEDS, SETTINGS, UPDATES, make_tables
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return {run.key: run for run in ChildBuilder(make_tables(), algorithm="ppo", checkpoints="models").build()}
+    return {run.key: run for run in ChildBuilder(make_tables(), SETTINGS, "models").build()}
 
 
 def get_last(run):
@@ -26,20 +26,21 @@ def get_steps(run, name):
 def test_every_model_has_a_run(runs):
     assert len(runs) == CHILDREN
     kinds = Counter(run.kind for run in runs.values())
-    assert kinds == {"base": 1, "sft": 6, "rl": 8, "recovery": len(SEEDS) * len(EDITS)}
+    assert kinds == {"base": 1, "sft": 6, "rl": 8, "edit": len(SEEDS) * len(EDITS)}
 
 
 class TestSft:
     def test_checkpoint(self, runs):
-        run = runs["sft step 2 (max_ood), seed 1"]
+        run = runs["main: sft step 2 (max_ood), seed 1"]
         assert run.params == {
             "method": "sft",
+            "sft_arm": "main",
             "seed": "1",
             "sft_step": "2",
             "role": "max_ood",
             "moved_from": "base",
         }
-        assert run.tags == {"card24.checkpoint": "models/seed_1/sft/step_2"}
+        assert run.tags == {"card24.checkpoint": "models/seed_1/sft/main/step_2"}
         assert get_last(run) == pytest.approx(
             {
                 "ood_pass_at_1": 0.6,
@@ -55,11 +56,11 @@ class TestSft:
         )
 
     def test_last_checkpoint_has_the_history_and_the_curve(self, runs):
-        run = runs["sft step 8 (end), seed 0"]
+        run = runs["main: sft step 8 (end), seed 0"]
         assert get_steps(run, "ood_pass_at_1") == {0: 0.1} | OOD
         assert get_steps(run, "sft/loss") == {step: 1 / step for step in range(1, 9)}
         assert get_last(run)["ood_pass_at_1"] == OOD[8]
-        assert not get_steps(runs["sft step 4 (rung_1), seed 0"], "sft/loss")
+        assert not get_steps(runs["main: sft step 4 (rung_1), seed 0"], "sft/loss")
 
     def test_base_is_no_distance_from_itself(self, runs):
         assert get_last(runs["base"])["forward_kl_nats"] == 0
@@ -68,27 +69,30 @@ class TestSft:
 
 class TestRl:
     def test_history_has_a_step_for_each_update(self, runs):
-        run = runs["ppo from step 8 (end), seed 0"]
+        run = runs["plain: ppo from step 8 (end), seed 0"]
         assert get_steps(run, "rl/reward") == {update: update - 3.0 for update in UPDATES}
         assert get_steps(run, "ood_pass_at_1") == pytest.approx({0: 0.2, 3: 0.3})
         assert not get_steps(run, "rl/explained_variance")  # never measured
 
     def test_operations_count_from_the_start_of_the_run(self, runs):
-        assert get_last(runs["ppo from step 8 (end), seed 0"])["cost_flops"] == 300
+        assert get_last(runs["plain: ppo from step 8 (end), seed 0"])["cost_flops"] == 300
 
     def test_arms_are_apart(self, runs):
-        run = runs["anchored ppo from step 8 (end), seed 1"]
+        run = runs["anchored: ppo from step 8 (end), seed 1"]
         assert run.params["arm"] == "anchored"
-        assert run.tags["card24.checkpoint"] == "models/seed_1/rl_anchored/from_step_8"
+        assert run.tags["card24.checkpoint"] == "models/seed_1/rl/anchored/from_step_8"
+
+    def test_weights_moved_from_where_the_run_started(self, runs):
+        assert get_last(runs["plain: ppo from step 2 (max_ood), seed 1"])["angle_top20_degrees"] == 4.0
 
     def test_share_recovered_is_that_of_the_runs_from_end(self, runs):
-        assert get_last(runs["ppo from step 8 (end), seed 0"])["recovered_share"] == pytest.approx(0.25)
-        assert "recovered_share" not in get_last(runs["ppo from step 4 (rung_1), seed 0"])
+        assert get_last(runs["plain: ppo from step 8 (end), seed 0"])["recovered_share"] == pytest.approx(0.25)
+        assert "recovered_share" not in get_last(runs["plain: ppo from step 4 (rung_1), seed 0"])
 
 
 class TestEdits:
     def test_edit(self, runs):
-        run = runs["layer_reset donor=max_ood quarter=1, seed 0"]
+        run = runs["main: layer_reset donor=max_ood quarter=1, seed 0"]
         assert run.params == {
             "method": "layer_reset",
             "donor": "max_ood",
@@ -98,16 +102,18 @@ class TestEdits:
             "matrices": "attention,mlp",
             "embeddings": "false",
             "sigma_source": "target",
+            "sft_arm": "main",
+            "arm": "main",
             "seed": "0",
             "sft_step": "8",
             "role": "end",
         }
-        assert get_last(run)["recovered_share"] == pytest.approx((0.3 - 0.2) / (0.6 - 0.2))
+        assert get_last(run)["recovered_share"] == 0.25
         assert get_last(run)["cost_flops"] == 7
 
     def test_edit_without_knob_has_none(self, runs):
-        params = runs["delta_threshold donor=max_ood, seed 0"].params
+        params = runs["main: delta_threshold donor=max_ood, seed 0"].params
         assert not {"knob", "knob_name", "layers"} & set(params)
 
-    def test_donor_below_end_has_nothing_to_give_back(self, runs):
-        assert "recovered_share" not in get_last(runs["uv_top donor=base top_fraction=0.2, seed 0"])
+    def test_a_share_that_the_findings_do_not_give_is_left_out(self, runs):
+        assert "recovered_share" not in get_last(runs["main: uv_top donor=base top_fraction=0.2, seed 0"])

@@ -106,10 +106,10 @@ class TestOnce:
     def test_store_has_what_the_study_says(self, study, store):
         publish_study_record(study, store)
         rows = take_down(store)
-        _, params, metrics, tags, histories, _ = rows[study.digest, "ppo from step 8 (end), seed 0"]
+        _, params, metrics, tags, histories, _ = rows[study.digest, "plain: ppo from step 8 (end), seed 0"]
         assert params["method"] == "ppo"
         assert metrics["ood_pass_at_1"] == pytest.approx(0.3)
-        assert tags["mlflow.runName"] == "ppo from step 8 (end), seed 0"
+        assert tags["mlflow.runName"] == "plain: ppo from step 8 (end), seed 0"
         assert histories["rl/reward"] == [(1, -2.0), (2, -1.0), (3, 0.0)]
         assert rows[study.digest, study.parent.key][-1] == ["reports", "tables"]
 

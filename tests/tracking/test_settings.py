@@ -3,16 +3,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from card24_pipeline.pipelines.parameters import StudyParameters
+from card24_pipeline.pipelines.parameters import StudyParams
 from card24_pipeline.tracking.settings import flatten_settings
 
 PROJECT = Path(__file__).parents[2]
 
 
 def test_leaves_are_named_by_their_path():
-    settings = {"rl": {"kl": None, "rates": [0.1, 1.0]}, "grid": [{"method": "lines", "on": True}, {"method": "Ü"}]}
+    settings = {"rl": {"kl": None, "rates": [0.1, 1.0]}, "grid": [{"method": "uv_top", "on": True}, {"method": "Ü"}]}
     assert flatten_settings(settings) == {
-        "grid.0.method": "lines",
+        "grid.0.method": "uv_top",
         "grid.0.on": "true",
         "grid.1.method": "Ü",
         "rl.kl": "null",
@@ -23,8 +23,9 @@ def test_leaves_are_named_by_their_path():
 def test_models_are_flattened_as_the_file_they_were_made_of():
     # A run of one pipeline hands over plain mappings, a run of the whole graph models, for other nodes ask for them.
     plain = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
-    model = StudyParameters.model_validate(plain)
-    blocks = {name: getattr(model, name) for name in StudyParameters.model_fields}
+    plain |= {"seed": 0, "sft_arm": "main", "rl_arm": "plain", "edit_arm": "main"}
+    model = StudyParams.model_validate(plain)
+    blocks = {name: getattr(model, name) for name in StudyParams.model_fields}
     assert flatten_settings(blocks) == flatten_settings(plain)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from card24_pipeline.tracking.digests import digest_table
 from card24_pipeline.tracking.errors import PublishingError
-from card24_pipeline.tracking.headline import read_pooled, read_statements
+from card24_pipeline.tracking.headline import read_statements
 from card24_pipeline.tracking.study import digest_artifacts
 
 from .small_study import SETTINGS, make_study, make_tables, write_files
@@ -27,9 +27,9 @@ class TestDigests:
         tables, settings, files = make_tables(), SETTINGS, write_files(tmp_path)
         before = digest_artifacts(tables, settings, files)
         if change == "table":
-            tables = replace(tables, spectra=tables.spectra.iloc[1:])
+            tables = replace(tables, estimates=tables.estimates.iloc[1:])
         elif change == "settings":
-            settings = {"rl": {"algorithm": "grpo"}}
+            settings = SETTINGS | {"sft_arms": {"other": {"steps": 1}}}
         elif change == "file":
             files[0].write_text("# Another report\n", encoding="utf-8")
         else:
@@ -48,21 +48,16 @@ class TestHeadline:
     def test_parent_counts_verdicts_and_names_them(self, tmp_path):
         parent = make_study(tmp_path).parent
         metrics = {found.name: found.value for found in parent.metrics}
-        assert metrics == {"statements_that_hold": 1, "statements_that_do_not_hold": 0, "statements_undecided": 1}
+        counts = {name: value for name, value in metrics.items() if name.startswith("statements")}
+        assert list(counts.values()) == [1, 0, 1, 0]
         assert "- RL heals: **undecided**" in parent.tags["mlflow.note.content"]
-        assert parent.params["recovery.grid.0.knobs"] == "[0.2, 1]"
+        assert parent.params["edit_arms.main.grid.0.knobs"] == "[0.2, 1]"
         assert parent.params["seeds"] == "0, 1"
 
-    def test_pooled_accuracy_is_read_from_the_points(self, tmp_path):
-        points = tmp_path / "points.csv"
-        points.write_text("variant,ood_pass_at_1,id_seen_pass_at_1,id_heldout_pass_at_1\nend,0.2,0.9,0.5\nuv,1,1,1\n")
-        expected = {"end_ood_pass_at_1": 0.2, "end_id_seen_pass_at_1": 0.9, "end_id_heldout_pass_at_1": 0.5}
-        assert read_pooled(points) == expected
-
-    def test_points_without_a_column_are_named(self, tmp_path):
-        (tmp_path / "points.csv").write_text("variant,ood_pass_at_1\nend,0.2\n")
-        with pytest.raises(PublishingError, match=r"points\.csv: .*id_seen_pass_at_1"):
-            read_pooled(tmp_path / "points.csv")
+    def test_pooled_accuracy_is_that_of_the_headline_figures(self, tmp_path):
+        metrics = {found.name: found.value for found in make_study(tmp_path).parent.metrics}
+        assert metrics["main/end ood_pass_at_1"] == 0.2
+        assert metrics["main/end id_seen_pass_at_1"] == 0.9
 
     @pytest.mark.parametrize(
         ("content", "message"),

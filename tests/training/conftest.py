@@ -7,11 +7,10 @@ import pytest
 
 from card24_pipeline.game.rewards import RewardTable
 from card24_pipeline.game.verdicts import Outcome, Verdict
+from card24_pipeline.training.rl_params import KlParams, RlParams
 from card24_pipeline.training.rl_run import CardTask, Hand
-from card24_pipeline.training.rl_settings import KlSettings, RlSettings
 
 SETTINGS = {
-    "algorithm": "ppo",
     "updates": 4,
     "resume_every_updates": 2,
     "rollouts": {
@@ -90,14 +89,14 @@ def make_settings():
             name: value | changes.get(name, {}) if isinstance(value, Mapping) else changes.get(name, value)
             for name, value in SETTINGS.items()
         }
-        return RlSettings.model_validate(merged)
+        return RlParams.model_validate(merged)
 
     return make
 
 
 @pytest.fixture(scope="session")
 def no_kl():
-    return KlSettings(anchor="none", coefficient=0.0)
+    return KlParams(anchor="none", coefficient=0.0)
 
 
 @pytest.fixture(scope="session")

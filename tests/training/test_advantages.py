@@ -3,7 +3,7 @@ import random
 import pytest
 import torch
 
-from card24_pipeline.training.advantages import estimate_advantages
+from card24_pipeline.training.ppo_losses import estimate_advantages
 
 ROWS = 24
 

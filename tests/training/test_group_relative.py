@@ -14,14 +14,13 @@ from trl.trainer import base_trainer
 from card24_pipeline.evaluation.costs import count_forward_flops
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.verdicts import Outcome
-from card24_pipeline.training import group_relative
+from card24_pipeline.training import group_relative, grpo, rloo
 from card24_pipeline.training.group_metrics import AnswerRecorder
-from card24_pipeline.training.group_relative import train_group_relative
-from card24_pipeline.training.learning_rate import learning_rate_share
-from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError
-from card24_pipeline.training.rl_settings import KlSettings
+from card24_pipeline.training.rl_params import KlParams
+from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError, RlSetup
 
-ALGORITHMS = ("grpo", "rloo")
+TRAINERS = {"grpo": grpo.train, "rloo": rloo.train}
+ALGORITHMS = tuple(TRAINERS)
 UNKNOWN = {
     "value_loss",
     "kl_old_nats",
@@ -32,8 +31,8 @@ UNKNOWN = {
     "explained_variance",
     "sampler_drift_nats",
 }
-START = KlSettings(anchor="start", coefficient=0.3)
-MAX_OOD = KlSettings(anchor="max_ood", coefficient=0.3)
+START = KlParams(anchor="start", coefficient=0.3)
+MAX_OOD = KlParams(anchor="max_ood", coefficient=0.3)
 
 
 def reward_by_words(answer, hand):
@@ -47,17 +46,10 @@ def train(make_model, tokenizer, make_task, make_settings, no_kl, judge_by, tmp_
 
     def run(algorithm="grpo", *, name="run", model=None, task=None, kl=no_kl, anchor=None, seed=0, **changes):
         model = model or make_model()
-        done = train_group_relative(
-            model,
-            tokenizer,
-            task or make_task(judge_by(reward_by_words)),
-            make_settings(algorithm=algorithm, **{"updates": 2, **changes}),
-            kl=kl,
-            anchor=anchor,
-            seed=seed,
-            progress=tmp_path / name,
-        )
-        return model, done
+        settings = make_settings(**{"updates": 2, **changes})
+        task = task or make_task(judge_by(reward_by_words))
+        setup = RlSetup(model, tokenizer, task, settings, kl, anchor, seed)
+        return model, TRAINERS[algorithm](setup, tmp_path / name)
 
     return run
 
@@ -140,7 +132,7 @@ class TestRun:
         changes = {"optimiser": {"learning_rate_shape": "linear", "warmup_updates": 2}, "group": {"epochs": 2}}
         _, run = train(updates=4, **changes)
         chosen = make_settings(**changes).optimiser
-        expected = [0.01 * learning_rate_share(number, chosen, updates=4) for number in (1, 2, 3, 4)]
+        expected = [0.01 * chosen.share(number, updates=4) for number in (1, 2, 3, 4)]
         assert [row["learning_rate"] for row in run.history] == pytest.approx(expected)
 
     def test_model_is_a_plain_one_again(self, train, make_model):
@@ -234,6 +226,9 @@ class TestHands:
         expected = greeting(prompts, add_special_tokens=False)["input_ids"]
         assert greeting(prompts)["input_ids"] != expected
         assert trainer._tokenize_prompts(prompts) == (expected, None, {})
+
+    def test_trainer_computes_where_the_model_is(self, build):
+        assert build().args.use_cpu is True
 
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
     def test_answers_are_drawn_from_the_tempered_distribution_and_nothing_else(self, build, algorithm):
@@ -416,15 +411,6 @@ class TestInterruption:
         assert json.dumps(run.history) == json.dumps(whole.history)
         assert run.timings["hands_per_second"] == 0.0
 
-    def test_half_written_state_is_passed_over(self, tmp_path):
-        for step, whole in ((2, True), (10, True), (20, False)):
-            folder = tmp_path / f"checkpoint-{step}"
-            folder.mkdir()
-            if whole:
-                (folder / "trainer_state.json").write_text("{}")
-        assert group_relative._find_resumable_state(tmp_path) == tmp_path / "checkpoint-10"
-        assert group_relative._find_resumable_state(tmp_path / "nowhere") is None
-
 
 class TestNumbersThatAreNotFinite:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -466,10 +452,6 @@ class TestNumbersThatAreNotFinite:
 
 
 class TestRefusals:
-    def test_other_algorithms(self, train):
-        with pytest.raises(ValueError, match="'ppo' is not group-relative"):
-            train("ppo")
-
     def test_no_hands(self, train, make_task):
         with pytest.raises(ValueError, match="there are no hands"):
             train(task=make_task(hands=[]))

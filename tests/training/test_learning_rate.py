@@ -1,13 +1,11 @@
 import pytest
 
-from card24_pipeline.training.learning_rate import learning_rate_share
-
 
 @pytest.fixture
 def shares(make_settings):
     def compute(shape, *, warmup, updates):
         settings = make_settings(optimiser={"learning_rate_shape": shape, "warmup_updates": warmup}).optimiser
-        return [learning_rate_share(number, settings, updates=updates) for number in range(1, updates + 1)]
+        return [settings.share(number, updates=updates) for number in range(1, updates + 1)]
 
     return compute
 

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from card24_pipeline.training import ppo
-from card24_pipeline.training.ppo import PpoTrainer, train_ppo
-from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError
-from card24_pipeline.training.rl_settings import KlSettings
+from card24_pipeline.training.ppo import PpoTrainer
+from card24_pipeline.training.rl_params import KlParams
+from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError, RlSetup
 from card24_pipeline.training.rollouts import play_episodes
 
 TRAJECTORY = Path(__file__).with_name("ppo_trajectory.json")
@@ -42,17 +42,8 @@ def train(make_model, tokenizer, counting, make_settings, no_kl, tmp_path):
 
     def run(task=None, *, model=None, name="run", seed=0, kl=no_kl, anchor=None, **changes):
         model = model or make_model()
-        done = train_ppo(
-            model,
-            tokenizer,
-            task or counting,
-            make_settings(**changes),
-            kl=kl,
-            anchor=anchor,
-            seed=seed,
-            progress=tmp_path / name,
-        )
-        return model, done
+        setup = RlSetup(model, tokenizer, task or counting, make_settings(**changes), kl, anchor, seed)
+        return model, ppo.train(setup, tmp_path / name)
 
     return run
 
@@ -61,7 +52,7 @@ def train(make_model, tokenizer, counting, make_settings, no_kl, tmp_path):
 def make_trainer(make_model, tokenizer, counting, make_settings, no_kl):
     def make(task=None, *, model=None, kl=no_kl, anchor=None, **changes):
         settings = make_settings(**changes)
-        return PpoTrainer(model or make_model(), tokenizer, task or counting, settings, kl=kl, anchor=anchor, seed=0)
+        return PpoTrainer(RlSetup(model or make_model(), tokenizer, task or counting, settings, kl, anchor, 0))
 
     return make
 
@@ -249,9 +240,9 @@ class TestHistory:
         costs = [
             train(name=name, updates=1, kl=kl, anchor=anchor, ppo={"critic": critic})[1].history[0]["flops"]
             for name, critic, kl, anchor in (
-                ("plain", "head", KlSettings(anchor="none", coefficient=0.0), None),
-                ("anchored", "head", KlSettings(anchor="base", coefficient=0.1), make_model(seed=1)),
-                ("separate", "separate", KlSettings(anchor="none", coefficient=0.0), None),
+                ("plain", "head", KlParams(anchor="none", coefficient=0.0), None),
+                ("anchored", "head", KlParams(anchor="base", coefficient=0.1), make_model(seed=1)),
+                ("separate", "separate", KlParams(anchor="none", coefficient=0.0), None),
             )
         ]
         assert costs[0] < costs[1] < costs[2]
@@ -336,7 +327,7 @@ class TestAnchor:
         _, run = train(
             nothing,
             model=make_model(seed=0, scale=12.0),
-            kl=KlSettings(anchor="base", coefficient=10.0),
+            kl=KlParams(anchor="base", coefficient=10.0),
             anchor=anchor,
             updates=20,
             rollouts={"max_new_tokens": 3},
@@ -353,7 +344,7 @@ class TestAnchor:
         nothing = make_task(judge_by(lambda answer, hand: (False, 0.0)))
         _, run = train(
             nothing,
-            kl=KlSettings(anchor="start", coefficient=10.0),
+            kl=KlParams(anchor="start", coefficient=10.0),
             anchor=make_model(),
             updates=1,
             ppo={"entropy_coefficient": 0.0} | ONE_STEP,
@@ -363,7 +354,7 @@ class TestAnchor:
 
     def test_a_penalty_needs_its_model(self, train):
         with pytest.raises(ValueError, match="a KL penalty toward 'base' needs that model"):
-            train(kl=KlSettings(anchor="base", coefficient=1.0))
+            train(kl=KlParams(anchor="base", coefficient=1.0))
 
 
 class TestRefusals:
@@ -437,7 +428,7 @@ class TestFiguresThatAreNotFinite:
         token = self.forget(anchor.model.embed_tokens.weight, "Q", tokenizer)
         with pytest.raises(RlError) as caught:
             train(
-                kl=KlSettings(anchor="base", coefficient=1.0),
+                kl=KlParams(anchor="base", coefficient=1.0),
                 anchor=anchor,
                 rollouts={"hands_per_update": 12, "max_new_tokens": 1},
             )
@@ -468,7 +459,7 @@ class TestTrajectory:
         _, run = train(
             replace(counting, hands=hands),
             model=make_model(seed=7, scale=2.0),
-            kl=KlSettings(anchor="base", coefficient=0.2),
+            kl=KlParams(anchor="base", coefficient=0.2),
             anchor=make_model(seed=8, scale=2.0),
             updates=3,
             rollouts={"max_tries": 2, "max_turns_per_update": 12, "temperature": 0.9},

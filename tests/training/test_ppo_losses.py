@@ -15,8 +15,8 @@ from card24_pipeline.training.ppo_losses import (
     token_losses,
     weigh_losses,
 )
-from card24_pipeline.training.rl_run import Hand
-from card24_pipeline.training.rl_settings import KlSettings
+from card24_pipeline.training.rl_params import KlParams
+from card24_pipeline.training.rl_run import Hand, RlSetup
 from card24_pipeline.training.rollout_batch import collate_episodes
 from card24_pipeline.training.rollouts import Episode
 
@@ -146,7 +146,7 @@ class TestTokenLosses:
     def test_their_weights_and_signs(self, make_settings):
         found = self.losses(make_settings, value=1.0)
         settings = make_settings(ppo={"value_coefficient": 0.3, "entropy_coefficient": 0.02}).ppo
-        total = weigh_losses(found, settings, KlSettings(anchor="base", coefficient=0.7))
+        total = weigh_losses(found, settings, KlParams(anchor="base", coefficient=0.7))
         expected = found.policy + 0.3 * found.value - 0.02 * found.entropy + 0.7 * found.anchor_kl
         assert float(total) == pytest.approx(float(expected), rel=1e-12)
 
@@ -282,9 +282,8 @@ class TestGradients:
         def run(settings, kl, anchor, *, alike):
             played_hands = [replace(hand, prompt="cards 7 5 :") for hand in hands[:8]] if alike else hands[:8]
             task = make_task(solve_at({0: 1, 1: 2, 2: 9, 3: 3, 4: 9, 5: 1, 6: 9, 7: 9}), hands=played_hands)
-            trainer = PpoTrainer(
-                make_model(seed=4, scale=2.0).double(), tokenizer, task, settings, kl=kl, anchor=anchor, seed=0
-            )
+            model = make_model(seed=4, scale=2.0).double()
+            trainer = PpoTrainer(RlSetup(model, tokenizer, task, settings, kl, anchor, 0))
             torch.manual_seed(0)
             for parameter in trainer.policy.value_head.parameters():
                 torch.nn.init.normal_(parameter)
@@ -313,7 +312,7 @@ class TestGradients:
         [("head", 8, False), ("head", 2, False), ("head", 1, False), ("separate", 4, False), ("separate", 8, True)],
     )
     def test_equal_a_plain_reference(self, settings, update, make_model, critic, micro_batch_size, alike):
-        settings, kl = settings(critic, micro_batch_size), KlSettings(anchor="base", coefficient=0.4)
+        settings, kl = settings(critic, micro_batch_size), KlParams(anchor="base", coefficient=0.4)
         anchor = make_model(seed=5, scale=4.0).double()
         episodes, before, now, gradients = update(settings, kl, anchor, alike=alike)
         assert {episode.truncated for episode in episodes} == {True, False}

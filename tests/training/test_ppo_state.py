@@ -5,9 +5,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from card24_pipeline.training import ppo_state
-from card24_pipeline.training.ppo import PpoTrainer, train_ppo
+from card24_pipeline.training import ppo, ppo_state
+from card24_pipeline.training.ppo import PpoTrainer
 from card24_pipeline.training.ppo_state import load_state
+from card24_pipeline.training.rl_run import RlSetup
 
 
 class Judge:
@@ -34,7 +35,7 @@ def train(make_model, tokenizer, make_task, make_settings, no_kl, judge_by, tmp_
         model, judge = make_model(), Judge(judge_by, killed_at)
         settings = make_settings(**({"updates": 6} | changes))
         task, folder = make_task(judge.rule), tmp_path / name
-        done = train_ppo(model, tokenizer, task, settings, kl=no_kl, anchor=None, seed=seed, progress=folder)
+        done = ppo.train(RlSetup(model, tokenizer, task, settings, no_kl, None, seed), folder)
         weights = {key: tensor.numpy().tobytes() for key, tensor in model.state_dict().items()}
         return weights, json.dumps(done.history), judge.judged
 
@@ -46,7 +47,7 @@ def make_trainer(make_model, tokenizer, make_task, make_settings, no_kl, judge_b
     def make(seed=0, **changes):
         task = make_task(Judge(judge_by).rule)
         settings = make_settings(**changes)
-        return PpoTrainer(make_model(seed), tokenizer, task, settings, kl=no_kl, anchor=None, seed=0)
+        return PpoTrainer(RlSetup(make_model(seed), tokenizer, task, settings, no_kl, None, 0))
 
     return make
 

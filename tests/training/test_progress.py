@@ -5,7 +5,13 @@ import pytest
 from pydantic import BaseModel
 
 from card24_pipeline.checkpoints.manifest import write_manifest
-from card24_pipeline.training.progress import FRESH_VARIABLE, digest_inputs, open_progress
+from card24_pipeline.training.progress import (
+    FRESH_VARIABLE,
+    digest_inputs,
+    find_trainer_state,
+    open_progress,
+    read_trainer_step,
+)
 
 
 class Settings(BaseModel):
@@ -81,3 +87,15 @@ class TestDigest:
         (tmp_path / "other.py").write_text("")
         monkeypatch.setattr("card24_pipeline.training.progress.__file__", str(tmp_path / "training/progress.py"))
         assert digest_inputs(0) != before
+
+
+def test_half_written_state_of_a_trainer_is_passed_over(tmp_path):
+    for step, whole in ((2, True), (10, True), (20, False)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "optimizer.pt").write_bytes(b"")
+        if whole:
+            (folder / "trainer_state.json").write_text("{}")
+    assert find_trainer_state(tmp_path) == tmp_path / "checkpoint-10"
+    assert read_trainer_step(tmp_path / "checkpoint-10") == 10
+    assert find_trainer_state(tmp_path / "nowhere") is None

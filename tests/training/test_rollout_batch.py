@@ -30,6 +30,10 @@ def batch():
 
 
 class TestRows:
+    def test_all_tensors_are_where_they_are_asked_for(self):
+        batch = collate_episodes([ONE, TWO, CUT], device=torch.device("meta"))
+        assert {each.device.type for each in vars(batch).values() if isinstance(each, torch.Tensor)} == {"meta"}
+
     def test_conversations_are_padded_on_the_right(self, batch):
         assert batch.input_ids.tolist() == [ONE.ids + [0] * 3, TWO.ids, [*CUT.ids, 0]]
         assert batch.lengths.tolist() == [5, 8, 7]

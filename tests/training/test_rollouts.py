@@ -5,8 +5,8 @@ from card24_pipeline.evaluation.protocol import RevisionProtocol
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.rewards import RewardTable
 from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.training.rl_params import RolloutParams
 from card24_pipeline.training.rl_run import Hand, RlError
-from card24_pipeline.training.rl_settings import RolloutSettings
 from card24_pipeline.training.rollouts import play_episodes
 
 
@@ -22,7 +22,7 @@ def play(model, tokenizer, make_task, make_settings):
 
     def run(task=None, *, model=model, seed=0, **changes):
         task = task or make_task()
-        settings = RolloutSettings.model_validate(make_settings().rollouts.model_dump() | changes)
+        settings = RolloutParams.model_validate(make_settings().rollouts.model_dump() | changes)
         generator = torch.Generator().manual_seed(seed)
         return play_episodes(model, tokenizer, task, task.hands, settings, generator=generator)
 

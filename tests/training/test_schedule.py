@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from card24_pipeline.training.schedule import Schedule
+from card24_pipeline.training.language_modelling import ScheduleParams
 
 VALUES = {
     "steps": 6,
@@ -19,7 +19,7 @@ VALUES = {
 
 
 def test_sound_values_pass():
-    assert Schedule(**VALUES).model_dump() == VALUES
+    assert ScheduleParams(**VALUES).model_dump() == VALUES
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,16 @@ def test_sound_values_pass():
 )
 def test_wrong_values_are_refused_by_name(name, value):
     with pytest.raises(ValidationError) as caught:
-        Schedule(**{**VALUES, name: value})
+        ScheduleParams(**{**VALUES, name: value})
     assert [error["loc"] for error in caught.value.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize(("batch", "micro"), [(4, 3), (4, 8)])
+def test_batches_must_split_evenly(batch, micro):
+    with pytest.raises(ValidationError, match=f"batch_size {batch} is no multiple of micro_batch_size {micro}"):
+        ScheduleParams(**{**VALUES, "batch_size": batch, "micro_batch_size": micro})
 
 
 def test_states_must_be_saved_where_a_logging_interval_ends():
     with pytest.raises(ValidationError, match="resume_every_steps 4 is no multiple of log_every_steps 3"):
-        Schedule(**{**VALUES, "log_every_steps": 3})
+        ScheduleParams(**{**VALUES, "log_every_steps": 3})

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from card24_pipeline.checkpoints.manifest import MANIFEST, CheckpointError
+from card24_pipeline.checkpoints.publishing import StagedFolder
 from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, INDEX, WEIGHTS, Checkpoint
-from card24_pipeline.checkpoints.staging import StagedFolder
 
 if TYPE_CHECKING:
     import torch
@@ -20,21 +20,15 @@ LEFT_BEHIND = {MANIFEST, INDEX, ADAPTER_CONFIG}
 
 
 class FolderWriter(StagedFolder):
-    """Writes a model's tensors into a new folder that ``from_pretrained`` opens; at most a shard is in memory.
+    """Writes a model's tensors into a new folder that ``from_pretrained`` opens; at most a shard is in memory."""
 
-    Used as a context manager: the folder appears, manifest last, when the block ends without an exception.
-    """
-
-    def __init__(self, folder: Path, *, like: Checkpoint, max_shard_bytes: int = 512 * 2**20) -> None:
+    def __init__(self, folder: Path, *, like: Checkpoint, max_shard_bytes: int = 256 * 2**20) -> None:
         """Begin a folder.
 
         Args:
             folder: Where it is to stand; nothing may stand there yet.
             like: The checkpoint whose names, shapes, configuration and tokenizer it takes.
             max_shard_bytes: Size of a shard, unless a single tensor is larger.
-
-        Raises:
-            CheckpointError: If something already stands there.
         """
         super().__init__(folder)
         self._like = like
@@ -45,11 +39,7 @@ class FolderWriter(StagedFolder):
         self._shards: list[list[str]] = []
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
-        """Add one tensor, in the dtype that it has.
-
-        Raises:
-            CheckpointError: If the model has no such tensor, its shape differs, or it was added before.
-        """
+        """Add one tensor in its dtype; raise a CheckpointError if the model has none like it or it was added before."""
         shape = self._like.describe(name).shape
         if tuple(tensor.shape) != shape:
             raise CheckpointError(f"{self.folder}: {name} is {list(tensor.shape)}, expected {list(shape)}")
@@ -62,11 +52,7 @@ class FolderWriter(StagedFolder):
         self._held_bytes += size
 
     def complete(self) -> None:
-        """Write the last shard, the index, and the files beside the weights.
-
-        Raises:
-            CheckpointError: If a tensor of the model was not added.
-        """
+        """Write the last shard, the index and the files beside the weights; raise an error if a tensor is missing."""
         if self._held:
             self._write_shard()
         added = {name for shard in self._shards for name in shard}

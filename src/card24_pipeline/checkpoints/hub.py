@@ -1,7 +1,5 @@
 """Checkpoints by their name on the hub: the one place that may use the network, and only when asked to."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from card24_pipeline.checkpoints.manifest import CheckpointError

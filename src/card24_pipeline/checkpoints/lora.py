@@ -6,13 +6,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.checkpoints.manifest import CheckpointError
-from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, Checkpoint, open_checkpoint, read_header, read_json
-from card24_pipeline.checkpoints.staging import StagedFolder
+from card24_pipeline.checkpoints.publishing import StagedFolder
+from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, Checkpoint, read_header, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -22,53 +21,36 @@ PREFIX = "base_model.model."
 _FACTOR = re.compile(re.escape(PREFIX) + r"(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 
 
-@dataclass(frozen=True)
-class LowRankUpdate:
-    """ΔW = left @ right, with left m × r and right r × n, float32."""
-
-    left: torch.Tensor
-    right: torch.Tensor
-
-
 class AdapterWriter(StagedFolder):
     """Writes low-rank updates as a LoRA adapter that ``PeftModel.from_pretrained`` loads onto the target.
 
-    Every module gets its own rank and a scaling of 1, so that merging adds left @ right. Used as a context manager:
-    the folder appears, manifest last, when the block ends without an exception.
+    Every module gets its own rank and a scaling of 1, so that merging adds left @ right.
     """
 
     def __init__(self, folder: Path, *, target: Checkpoint) -> None:
-        """Begin an adapter of ``target``.
-
-        Raises:
-            CheckpointError: If something already stands at ``folder``.
-        """
+        """Begin an adapter of ``target``."""
         super().__init__(folder)
         self._target = target
         self._tensors: dict[str, torch.Tensor] = {}
         self._ranks: dict[str, int] = {}
 
-    def add(self, name: str, update: LowRankUpdate) -> None:
-        """Add the update of the weight ``name``; one of rank 0 is left out.
+    def add(self, name: str, left: torch.Tensor, right: torch.Tensor) -> None:
+        """Add the update left @ right (m × r, r × n) of the weight ``name``; one of rank 0 is left out.
 
         Raises:
             CheckpointError: If the target has no such weight or its shape differs.
         """
-        shape = (update.left.shape[0], update.right.shape[1])
+        shape = (left.shape[0], right.shape[1])
         if self._target.describe(name).shape != shape or not name.endswith(".weight"):
             raise CheckpointError(f"{self.folder}: {name} takes no update of shape {list(shape)}")
-        module, rank = name.removesuffix(".weight"), update.left.shape[1]
+        module, rank = name.removesuffix(".weight"), left.shape[1]
         if rank:
             self._ranks[module] = rank
-            self._tensors[f"{PREFIX}{module}.lora_A.weight"] = update.right.float().contiguous()
-            self._tensors[f"{PREFIX}{module}.lora_B.weight"] = update.left.float().contiguous()
+            self._tensors[f"{PREFIX}{module}.lora_A.weight"] = right.float().contiguous()
+            self._tensors[f"{PREFIX}{module}.lora_B.weight"] = left.float().contiguous()
 
     def complete(self) -> None:
-        """Write weights and configuration.
-
-        Raises:
-            CheckpointError: If there is no update at all.
-        """
+        """Write weights and configuration; raise a CheckpointError if there is no update at all."""
         from safetensors.torch import save_file
 
         if not self._ranks:
@@ -98,19 +80,16 @@ class AdapterWriter(StagedFolder):
 class LoraCheckpoint(Checkpoint):
     """A LoRA adapter on its base, read as one checkpoint: W + scaling · B A."""
 
-    def __init__(self, base: Checkpoint, adapter: Path, factors: Mapping[str, float]) -> None:
+    def __init__(self, base: Checkpoint, adapter: Path, scalings: Mapping[str, float]) -> None:
         """Take the base, the adapter's folder and the scaling of each adapted weight."""
         super().__init__(base.folder, base._files, base._infos)
         self.adapter = adapter
-        self._scalings = dict(factors)
+        self._base = base
+        self._scalings = dict(scalings)
 
     def read(self, name: str) -> torch.Tensor:
-        """Read a tensor with the adapter's update in it, in the base's dtype.
-
-        Raises:
-            CheckpointError: See :meth:`Checkpoint.read`.
-        """
-        weight = super().read(name)
+        """Read a tensor with the adapter's update in it, in the base's dtype; see :meth:`Checkpoint.read`."""
+        weight = self._base.read(name)
         if name not in self._scalings:
             return weight
         import torch
@@ -124,13 +103,30 @@ class LoraCheckpoint(Checkpoint):
             raise CheckpointError(f"{self.adapter / ADAPTER_WEIGHTS}: the update of {name} holds NaN or infinity")
         return changed.to(weight.dtype)
 
+    def close(self) -> None:
+        """Close the base."""
+        self._base.close()
 
-def open_adapter(folder: Path, base: Path | str | None) -> LoraCheckpoint:
-    """Open an adapter folder on its base; see :func:`open_checkpoint`.
+
+def find_base(folder: Path, base: Path | str | None = None) -> Path:
+    """Return the folder of an adapter's base: the one given, or else the one that its configuration names.
 
     Raises:
-        CheckpointError: If the base is not found, or the adapter is of a kind whose update is not B A alone, or does
-            not fit the base.
+        CheckpointError: If there is no such folder.
+    """
+    source = Path(base or str(read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")))
+    if not source.is_dir():
+        raise CheckpointError(
+            f"{folder}: its base model {source} is no folder here; merge the adapter or name the base"
+        )
+    return source
+
+
+def open_adapter(folder: Path, base: Checkpoint) -> LoraCheckpoint:
+    """Open an adapter folder on its base.
+
+    Raises:
+        CheckpointError: If the adapter is of a kind whose update is not B A alone, or does not fit the base.
     """
     config = read_json(folder / ADAPTER_CONFIG)
     unsupported = {"use_dora": False, "fan_in_fan_out": False, "modules_to_save": None, "bias": "none"}
@@ -139,13 +135,7 @@ def open_adapter(folder: Path, base: Path | str | None) -> LoraCheckpoint:
     for key, plain in unsupported.items():
         if config.get(key, plain) not in (plain, None, []):
             raise CheckpointError(f"{folder / ADAPTER_CONFIG}: {key} {config[key]!r} is not supported, merge it first")
-    source = Path(base or str(config.get("base_model_name_or_path")))
-    if not source.is_dir():
-        raise CheckpointError(
-            f"{folder}: its base model {source} is no folder here; merge the adapter or name the base"
-        )
-    under = open_checkpoint(source)
-    return LoraCheckpoint(under, folder, _read_scalings(folder, config, under))
+    return LoraCheckpoint(base, folder, _read_scalings(folder, config, base))
 
 
 def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) -> dict[str, float]:
@@ -161,7 +151,7 @@ def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) ->
         shape = base.describe(name).shape
         rank = info.shape[0] if match["side"] == "A" else info.shape[1]
         wanted = (rank, shape[1]) if match["side"] == "A" else (shape[0], rank)
-        other = key.replace(".lora_A.", ".lora_B.") if match["side"] == "A" else key.replace(".lora_B.", ".lora_A.")
+        other = f"{PREFIX}{match['module']}.lora_{'B' if match['side'] == 'A' else 'A'}.weight"
         if info.shape != wanted or other not in header:
             raise CheckpointError(f"{file}: {key} does not fit {name} of {base.folder}")
         alpha = _match_pattern(config.get("alpha_pattern") or {}, match["module"], config["lora_alpha"])
@@ -171,7 +161,4 @@ def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) ->
 
 def _match_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
     """Return the value of the first pattern that PEFT would match to the module's name."""
-    for pattern, value in patterns.items():
-        if re.match(rf"(.*\.)?({pattern})$", module):
-            return value
-    return default
+    return next((value for pattern, value in patterns.items() if re.match(rf"(.*\.)?({pattern})$", module)), default)

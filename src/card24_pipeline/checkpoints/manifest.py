@@ -1,11 +1,8 @@
 """The manifest that marks a folder as whole: written last, naming every other file with its size and digest."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -64,20 +61,3 @@ def check_manifest(folder: Path) -> dict[str, str]:
             found = path.stat().st_size
             raise CheckpointError(f"{path} has {found} bytes, but {manifest} says {facts['bytes']}")
     return {name: facts["sha256"] for name, facts in files.items()}
-
-
-def publish_folder(staged: Path, target: Path) -> None:
-    """Move a finished folder to its final place in one rename, replacing what stood there.
-
-    Args:
-        staged: A folder with a manifest, on the same file system as ``target``.
-        target: Where it is to stand; an old folder there is removed first.
-
-    Raises:
-        CheckpointError: If ``staged`` is not complete.
-    """
-    check_manifest(staged)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        shutil.rmtree(target)
-    os.replace(staged, target)

@@ -1,7 +1,5 @@
 """Folders that are filled beside their place and appear there when whole."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -49,11 +47,7 @@ def stage_folder(target: Path) -> Path:
 
 
 def check_vacant(folder: Path) -> None:
-    """Check that nothing would be overwritten.
-
-    Raises:
-        CheckpointError: If the path is a file or a folder with anything in it.
-    """
+    """Raise a CheckpointError if the path is a file or a folder with anything in it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{folder} already exists: name a folder that does not, or remove it")
 
@@ -67,11 +61,7 @@ class StagedFolder(ABC):
     """
 
     def __init__(self, folder: Path) -> None:
-        """Begin an empty staged folder.
-
-        Raises:
-            CheckpointError: If something already stands at its place.
-        """
+        """Begin an empty staged folder; raise a CheckpointError if something already stands at its place."""
         check_vacant(folder)
         self.folder = folder
         self.staged = stage_folder(folder)

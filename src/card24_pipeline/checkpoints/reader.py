@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -37,7 +39,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path, files: Mapping[str, Path], infos: Mapping[str, TensorInfo]) -> None:
-        """Take the file and the description of every tensor; see :func:`open_checkpoint`."""
+        """Take the file and the description of every tensor; see :func:`open_folder`."""
         self.folder = folder
         self.names = tuple(sorted(infos))
         self.config: dict[str, Any] = read_json(folder / "config.json")
@@ -46,21 +48,13 @@ class Checkpoint:
         self._open: tuple[Path, Any] | None = None
 
     def describe(self, name: str) -> TensorInfo:
-        """Return dtype and shape of a tensor, without reading it.
-
-        Raises:
-            CheckpointError: If there is no such tensor.
-        """
+        """Return dtype and shape of a tensor, without reading it; raise a CheckpointError if there is none."""
         if name not in self._infos:
             raise CheckpointError(f"{self.folder} has no tensor {name}")
         return self._infos[name]
 
     def read(self, name: str) -> torch.Tensor:
-        """Read a tensor in its stored dtype.
-
-        Raises:
-            CheckpointError: If there is no such tensor, or it holds NaN or infinity.
-        """
+        """Read a tensor in its stored dtype; raise a CheckpointError if there is none, or it holds NaN or infinity."""
         import torch
 
         self.describe(name)
@@ -88,12 +82,8 @@ class Checkpoint:
         self.close()
 
 
-def open_checkpoint(path: Path | str, *, base: Path | str | None = None) -> Checkpoint:
-    """Open a folder with one safetensors file or sharded ones, or a LoRA adapter on its base; read headers only.
-
-    Args:
-        path: The folder.
-        base: Folder of an adapter's base model; without it, the one that the adapter's configuration names.
+def open_folder(path: Path | str) -> Checkpoint:
+    """Open a folder with one safetensors file or sharded ones; read headers only.
 
     Raises:
         CheckpointError: If the folder, ``config.json``, the index or a shard is missing or damaged, a tensor is not
@@ -102,41 +92,23 @@ def open_checkpoint(path: Path | str, *, base: Path | str | None = None) -> Chec
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder; a model of the hub is written hub:organisation/name")
-    if (folder / ADAPTER_CONFIG).is_file():
-        from card24_pipeline.checkpoints.lora import open_adapter
-
-        return open_adapter(folder, base)
     files = _locate_tensors(folder)
-    infos: dict[str, TensorInfo] = {}
-    for file in sorted(set(files.values())):
-        found = read_header(file)
-        infos |= {name: info for name, info in found.items() if files.get(name) == file}
+    headers = {file: read_header(file) for file in sorted(set(files.values()))}
     for name, file in files.items():
-        if name not in infos:
+        if name not in headers[file]:
             raise CheckpointError(f"{file} lacks tensor {name}, though {folder / INDEX} puts it there")
-    return Checkpoint(folder, files, infos)
+    return Checkpoint(folder, files, {name: headers[file][name] for name, file in files.items()})
 
 
 def read_header(file: Path) -> dict[str, TensorInfo]:
-    """Return the description of every tensor of a safetensors file.
-
-    Raises:
-        CheckpointError: If the file is missing, truncated or no safetensors file.
-    """
-    infos = {}
+    """Return the description of every tensor of a safetensors file; raise a CheckpointError if it is none."""
     with _open_file(file) as stream:
-        for name in stream.keys():  # noqa: SIM118 - no dictionary
-            view = stream.get_slice(name)
-            infos[name] = TensorInfo(view.get_dtype(), tuple(view.get_shape()))
-    return infos
+        views = {name: stream.get_slice(name) for name in stream.keys()}  # noqa: SIM118 - no dictionary
+        return {name: TensorInfo(view.get_dtype(), tuple(view.get_shape())) for name, view in views.items()}
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        CheckpointError: If the file is missing or holds anything else.
-    """
+    """Read a JSON object; raise a CheckpointError if the file is missing or holds anything else."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -171,6 +143,15 @@ def _open_file(file: Path) -> Any:
         raise CheckpointError(f"{file} is missing") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} is truncated or not a safetensors file: {error}") from error
+
+
+def count_bytes(checkpoint: Checkpoint) -> int:
+    """Return the size of a checkpoint's tensors in bytes, from their headers."""
+    size = 0
+    for info in map(checkpoint.describe, checkpoint.names):
+        width = re.search(r"\d+", info.dtype)
+        size += prod(info.shape) * (int(width.group()) // 8 if width else 1)
+    return size
 
 
 def check_same_model(donor: Checkpoint, target: Checkpoint) -> None:

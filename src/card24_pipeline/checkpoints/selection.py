@@ -6,8 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from card24_pipeline.checkpoints.manifest import CheckpointError
+
+if TYPE_CHECKING:
+    from card24_pipeline.checkpoints.reader import Checkpoint
 
 
 class Part(StrEnum):
@@ -19,6 +23,10 @@ class Part(StrEnum):
     embeddings = "embeddings"
     head = "head"
     outside = "outside"
+
+
+MATRIX_PARTS = (Part.attention, Part.mlp)
+VOCABULARY_PARTS = (Part.embeddings, Part.head)
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,21 @@ _OUTSIDE_LAYERS = (
 def is_matrix(shape: Sequence[int]) -> bool:
     """Tell whether a tensor of this shape is a matrix with entries."""
     return len(shape) == 2 and min(shape) > 0
+
+
+def is_layer_matrix(place: Place, shape: Sequence[int]) -> bool:
+    """Tell whether a tensor is a matrix of a layer's attention or MLP."""
+    return place.layer is not None and place.part in MATRIX_PARTS and is_matrix(shape)
+
+
+def describe_tensors(checkpoint: Checkpoint) -> tuple[dict[str, Place], dict[str, tuple[int, ...]]]:
+    """Return the place and the shape of every tensor, without reading any.
+
+    Raises:
+        CheckpointError: If a tensor cannot be placed.
+    """
+    shapes = {name: checkpoint.describe(name).shape for name in checkpoint.names}
+    return place_tensors(shapes), shapes
 
 
 def place_tensors(names: Sequence[str] | Mapping[str, object]) -> dict[str, Place]:

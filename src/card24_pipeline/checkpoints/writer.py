@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from card24_pipeline.checkpoints.manifest import publish_folder, write_manifest
+from card24_pipeline.checkpoints.manifest import write_manifest
+from card24_pipeline.checkpoints.publishing import publish_folder, stage_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -15,12 +15,9 @@ if TYPE_CHECKING:
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Save weights (safetensors), configuration and tokenizer so that ``from_pretrained`` opens the folder.
 
-    Everything is written to a sibling folder first and moved into place once its manifest is there, so a run
-    that is killed half-way leaves nothing under ``folder``.
+    A run that is killed half-way leaves what stood under ``folder`` before.
     """
-    staged = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
+    staged = stage_folder(folder)
     training_use_cache, model.config.use_cache = model.config.use_cache, True  # trainers switch it off for themselves
     try:
         model.save_pretrained(staged)

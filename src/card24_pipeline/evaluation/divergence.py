@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
     from card24_pipeline.models.tokenized import TokenizedExample
@@ -22,26 +23,32 @@ def mean_forward_kl(
 
     Args:
         base: The model before tuning.
-        tuned: The model after it, with the same vocabulary.
+        tuned: The model after it, with the same vocabulary and on the same device.
         examples: Tokenized hands of the tuned task; all of one batch are padded on the right.
         batch_size: Examples a forward pass.
     """
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
+    device = base.device
     total, tokens = 0.0, 0
     with torch.inference_mode():
         for start in range(0, len(examples), batch_size):
             batch = examples[start : start + batch_size]
-            rows = [torch.tensor(example["input_ids"]) for example in batch]
-            labels = [torch.tensor(example["labels"]) for example in batch]
+            rows = [torch.tensor(example["input_ids"], device=device) for example in batch]
+            labels = [torch.tensor(example["labels"], device=device) for example in batch]
             input_ids = pad_sequence(rows, batch_first=True)
             answered = pad_sequence(labels, batch_first=True, padding_value=-100)[:, 1:] != -100
             mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
             base_log, tuned_log = (
-                model(input_ids=input_ids, attention_mask=mask).logits[:, :-1][answered].double().log_softmax(-1)
+                _to_double(model(input_ids=input_ids, attention_mask=mask).logits[:, :-1][answered]).log_softmax(-1)
                 for model in (base, tuned)
             )
             total += float((base_log.exp() * (base_log - tuned_log)).sum())
             tokens += int(answered.sum())
     return total / tokens
+
+
+def _to_double(logits: torch.Tensor) -> torch.Tensor:
+    """Return logits in float64, which Apple's devices do not have."""
+    return (logits.cpu() if logits.device.type == "mps" else logits).double()

@@ -63,7 +63,7 @@ def generate_answers(
     with torch.inference_mode(), progress:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            batch = tokenizer.pad({"input_ids": [ids[index] for index in chosen]}, return_tensors="pt")
+            batch = tokenizer.pad({"input_ids": [ids[index] for index in chosen]}, return_tensors="pt").to(model.device)
             width = batch["input_ids"].shape[1]
             output = model.generate(
                 **batch,

@@ -4,8 +4,6 @@ Models and matrices of a few million weights leave a second thread idle most of 
 not. One thread each also means that results do not depend on the number of cores.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence

@@ -5,27 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pydantic import Field, PositiveInt
 
 from card24_pipeline.evaluation.costs import count_forward_flops
 from card24_pipeline.evaluation.generation import Generation, generate_answers
-from card24_pipeline.evaluation.settings import ScoringSettings
 from card24_pipeline.evaluation.statistics import wilson_interval
 from card24_pipeline.game.answers import grade_answer, parse_answer
-from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
 from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.parameters.base import Params
+from card24_pipeline.parameters.prompt import PromptParams
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class ScoringParams(Params):
+    """How a checkpoint answers the evaluation hands, and the level of the intervals beside the scores."""
+
+    max_new_tokens: PositiveInt
+    batch_size: PositiveInt
+    divergence_examples: PositiveInt
+    confidence: float = Field(gt=0, lt=1)
 
 
 def score_hands(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     eval_hands: pd.DataFrame,
-    settings: ScoringSettings,
+    scoring: ScoringParams,
+    prompt: PromptParams,
     *,
-    layout: PromptLayout,
-    style: AnswerStyle,
     label: str,
 ) -> pd.DataFrame:
     """Answer and grade every evaluation hand once, greedily.
@@ -34,9 +43,8 @@ def score_hands(
         model: The checkpoint, in evaluation mode.
         tokenizer: Its tokenizer.
         eval_hands: Columns ``split, hand, multiset, values, target, base_met_multiset, prompt``.
-        settings: Generation limits.
-        layout: Prompt layout that the prompts were rendered in.
-        style: Answer style that the prompts ask for.
+        scoring: Generation limits.
+        prompt: Layout and style that the prompts were rendered in.
         label: Name of the checkpoint on the progress bar.
 
     Returns:
@@ -49,18 +57,12 @@ def score_hands(
         model,
         tokenizer,
         list(eval_hands["prompt"]),
-        max_new_tokens=settings.max_new_tokens,
-        batch_size=settings.batch_size,
+        max_new_tokens=scoring.max_new_tokens,
+        batch_size=scoring.batch_size,
         description=label,
     )
     graded = [
-        _grade(
-            answer,
-            values=tuple(int(value) for value in values),
-            target=int(target),
-            layout=layout,
-            style=style,
-        )
+        _grade(answer, tuple(map(int, values)), int(target), prompt)
         for answer, values, target in zip(answers, eval_hands["values"], eval_hands["target"], strict=True)
     ]
     rows = pd.DataFrame(graded, index=eval_hands.index)
@@ -71,23 +73,24 @@ def score_hands(
     return pd.concat([identity, rows], axis=1)
 
 
-def _grade(
-    answer: Generation, *, values: tuple[int, ...], target: int, layout: PromptLayout, style: AnswerStyle
-) -> dict[str, object]:
+def _grade(answer: Generation, values: tuple[int, ...], target: int, prompt: PromptParams) -> dict[str, object]:
     """Grade one answer against the hand, and against the numbers it states itself."""
-    parsed = parse_answer(answer.text, layout=layout, style=style)
-    verdict = grade_answer(answer.text, values, target, layout=layout, style=style)
-    stated = parsed.numbers
+
+    def judge(numbers: tuple[int, ...]) -> Outcome:
+        return grade_answer(answer.text, numbers, target, layout=prompt.layout, style=prompt.style).outcome
+
+    parsed = parse_answer(answer.text, layout=prompt.layout, style=prompt.style)
+    outcome, stated = judge(values), parsed.numbers
     formula_correct = (
         stated is not None
         and len(stated) == len(values)
         and all(number > 0 for number in stated)
-        and grade_answer(answer.text, stated, target, layout=layout, style=style).outcome is Outcome.correct
+        and judge(stated) is Outcome.correct
     )
     return {
         "answer": answer.text,
-        "outcome": verdict.outcome.value,
-        "passed": verdict.outcome is Outcome.correct,
+        "outcome": outcome.value,
+        "passed": outcome is Outcome.correct,
         "numbers_correct": stated == values,
         "formula_correct": formula_correct,
         "malformed": parsed.malformed or "",

@@ -1,7 +1,5 @@
 """Intervals of shares."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from statistics import NormalDist
 

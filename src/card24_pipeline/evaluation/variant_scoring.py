@@ -1,6 +1,4 @@
-"""Scoring many checkpoints side by side, one to a process."""
-
-from __future__ import annotations
+"""Scoring many checkpoints by name: side by side, one to a process, where they compute on the CPU."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,50 +7,50 @@ from pathlib import Path
 import pandas as pd
 
 from card24_pipeline.evaluation.processes import map_in_processes
-from card24_pipeline.evaluation.scoring import score_hands, summarise_scores
-from card24_pipeline.evaluation.settings import ScoringSettings
-from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
+from card24_pipeline.evaluation.scoring import ScoringParams, score_hands, summarise_scores
+from card24_pipeline.models.device import find_device
 from card24_pipeline.models.loading import load_checkpoint
+from card24_pipeline.parameters.prompt import PromptParams
 
 
 def score_variants(
     folders: Mapping[str, Path],
     eval_hands: pd.DataFrame,
-    settings: ScoringSettings,
+    scoring: ScoringParams,
+    prompt: PromptParams,
     *,
-    layout: PromptLayout,
-    style: AnswerStyle,
+    device: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score checkpoints by name on every hand.
 
     Args:
         folders: Checkpoint folders by the name of the variant.
         eval_hands: See :func:`score_hands`.
-        settings: Generation limits and the level of the intervals.
-        layout: Prompt layout that the prompts were rendered in.
-        style: Answer style that the prompts ask for.
+        scoring: Generation limits and the level of the intervals.
+        prompt: Layout and style that the prompts were rendered in.
+        device: Where the models compute.
 
     Returns:
-        The summary (one row per variant, split and acquaintance of the base) and the hands (one row per variant and
-        hand), both with a leading column ``variant``.
+        The summary (one row per variant, split and whether the base met the multiset) and the hands (one row per
+        variant and hand), both with a leading column ``variant``.
     """
-    score = partial(_score_variant, eval_hands, settings, layout, style)
-    scored = map_in_processes(score, list(folders.items()), description="Scoring", unit="variant")
-    return tuple(pd.concat(frames, ignore_index=True) for frames in zip(*scored, strict=True))
+    score = partial(_score_variant, eval_hands, scoring, prompt, device)
+    variants = list(folders.items())
+    if find_device(device).type == "cpu":
+        scored = map_in_processes(score, variants, description="Scoring", unit="variant")
+    else:
+        scored = [score(variant) for variant in variants]  # one model fills an accelerator
+    summaries, hands = (pd.concat(frames, ignore_index=True) for frames in zip(*scored, strict=True))
+    return summaries, hands
 
 
 def _score_variant(
-    eval_hands: pd.DataFrame,
-    settings: ScoringSettings,
-    layout: PromptLayout,
-    style: AnswerStyle,
-    variant: tuple[str, Path],
+    eval_hands: pd.DataFrame, scoring: ScoringParams, prompt: PromptParams, device: str, variant: tuple[str, Path]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score one checkpoint, in a process of its own."""
     name, folder = variant
-    model, tokenizer = load_checkpoint(folder)
-    hands = score_hands(model, tokenizer, eval_hands, settings, layout=layout, style=style, label=name)
-    summary = summarise_scores(hands, confidence=settings.confidence)
+    model, tokenizer = load_checkpoint(folder, device)
+    hands = score_hands(model, tokenizer, eval_hands, scoring, prompt, label=name)
+    summary = summarise_scores(hands, confidence=scoring.confidence)
     for frame in (summary, hands):
         frame.insert(0, "variant", name)
     return summary, hands

@@ -59,10 +59,3 @@ class FaceRule:
     def ranks_for(self, value: int) -> tuple[str, ...]:
         """Return every rank that counts `value`, in deck order; none gives an empty tuple."""
         return tuple(rank for rank in RANKS if self.value(rank) == value)
-
-
-ID_RULE = FaceRule(10, 10, 10)
-"""The rule of training: every face card counts 10 (arXiv 2501.17161)."""
-
-OOD_RULE = FaceRule(11, 12, 13)
-"""The rule never trained on: faces count 11, 12, 13 (arXiv 2501.17161)."""

@@ -3,7 +3,7 @@
 The text is read up to its end into open parenthesis levels. A level that waits for an operand x will be
 worth total + scale * x, or total + scale / x; one that has its operand is worth total + term, and can
 grow by "* …", "/ …", "+ …" and "- …". Whatever may be written next in parentheses over some of the
-remaining numbers has one of `reachable_values` of those numbers, so the search runs over values and never
+remaining numbers has one of `reach_numbers` of those numbers, so the search runs over values and never
 over texts.
 """
 

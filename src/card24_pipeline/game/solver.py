@@ -10,7 +10,7 @@ such trees, whatever their value.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -68,15 +68,6 @@ def is_solvable(values: Sequence[int], target: int = 24) -> bool:
     return can_make(check_hand(values, target), Fraction(target))
 
 
-def reachable_values(values: Iterable[Number]) -> frozenset[Fraction]:
-    """Return every value that formulas using all the numbers, each once, can have.
-
-    Args:
-        values: at least one number, fractions and numbers below 1 allowed; up to four are quick.
-    """
-    return _reach_fractions(tuple(sorted(values)))
-
-
 def divide(left: Number, right: Number) -> Number:
     """Divide exactly; whole results are integers here, whose arithmetic is many times quicker."""
     quotient = Fraction(left, right)
@@ -85,7 +76,10 @@ def divide(left: Number, right: Number) -> Number:
 
 @lru_cache(maxsize=_CACHE)
 def reach_numbers(values: Multiset) -> frozenset[Number]:
-    """Return `reachable_values` of a sorted multiset, whole ones as integers."""
+    """Return every value that formulas using all of a sorted multiset's numbers, each once, can have.
+
+    Fractions and numbers below 1 are allowed; whole results are integers. Up to four numbers are quick.
+    """
     if len(values) == 1:
         return frozenset(values)
     found: set[Number] = set()
@@ -136,7 +130,6 @@ def clear_caches() -> None:
         split_multiset,
         _solve_sorted,
         reach_numbers,
-        _reach_fractions,
         _halves,
         _partitions,
         _operands,
@@ -152,11 +145,6 @@ def _halves(values: Multiset) -> tuple[tuple[Multiset, Multiset], ...]:
         for part, rest in split_multiset(values)
         if part and rest and (len(part), part) <= (len(rest), rest)
     )
-
-
-@lru_cache(maxsize=_CACHE)
-def _reach_fractions(values: Multiset) -> frozenset[Fraction]:
-    return frozenset(map(Fraction, reach_numbers(values)))
 
 
 @lru_cache(maxsize=_CACHE)

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from card24_pipeline.models.architecture import Architecture
+from pydantic import PositiveInt, model_validator
+
+from card24_pipeline.parameters.base import Params
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
-def build_llama(architecture: Architecture, tokenizer: PreTrainedTokenizerFast, *, seed: int) -> LlamaForCausalLM:
+class ArchitectureParams(Params):
+    """Size of a from-scratch Llama model (all lengths in units, heads or tokens)."""
+
+    hidden_size: PositiveInt
+    intermediate_size: PositiveInt
+    layers: PositiveInt
+    attention_heads: PositiveInt
+    max_tokens: PositiveInt
+
+    @model_validator(mode="after")
+    def check_heads(self) -> Self:
+        """Check that the hidden size splits into heads of an even width, as rotary embeddings need."""
+        if self.hidden_size % (2 * self.attention_heads):
+            raise ValueError(
+                f"hidden_size {self.hidden_size} must be a multiple of 2 × attention_heads ({self.attention_heads})"
+            )
+        return self
+
+
+def build_llama(architecture: ArchitectureParams, tokenizer: PreTrainedTokenizerFast, *, seed: int) -> LlamaForCausalLM:
     """Initialise a float32 Llama with untied embeddings for ``tokenizer``'s vocabulary.
 
     Args:
-        architecture: Size of the model; ``hidden_size`` must be a multiple of ``2 × attention_heads``.
+        architecture: Size of the model.
         tokenizer: Supplies the vocabulary size and the special token ids.
         seed: Seed of the initial weights.
-
-    Raises:
-        ValueError: If the hidden size does not split into heads of an even width.
     """
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-    if architecture.hidden_size % (2 * architecture.attention_heads):
-        raise ValueError(
-            f"hidden_size {architecture.hidden_size} must be a multiple of 2 × attention_heads "
-            f"({architecture.attention_heads}), since rotary embeddings need heads of even width"
-        )
     set_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from card24_pipeline.checkpoints.manifest import CheckpointError
+from card24_pipeline.models.device import find_device
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -34,11 +35,15 @@ def check_weights(folder: Path) -> None:
             raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error
 
 
-def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Open a checkpoint folder in float32 on the CPU, from this folder alone (never from the network).
+def load_checkpoint(folder: Path, device: str = "cpu") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Open a checkpoint folder in float32, from this folder alone (never from the network).
 
     The folder's own generation settings are set aside, since some (a repetition penalty, other end tokens) would
     also bend greedy generation.
+
+    Args:
+        folder: What ``from_pretrained`` opens.
+        device: Where the model is to compute, see :func:`find_device`.
 
     Returns:
         The model in evaluation mode and its tokenizer, which pads on the left.
@@ -70,7 +75,7 @@ def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
     if report["missing_keys"]:  # transformers would draw these at random
         raise CheckpointError(f"the weights in {folder} lack {', '.join(sorted(report['missing_keys'])[:5])}")
     model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
-    return model.eval(), tokenizer
+    return model.eval().to(find_device(device)), tokenizer
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, texts: Iterable[str], folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""Parameters that several pipelines read."""
+"""What parameters of several pipelines share."""

@@ -1,7 +1,5 @@
 """Parameters as they were written."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any

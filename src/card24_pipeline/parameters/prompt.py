@@ -1,16 +1,15 @@
 """How a hand is asked, as parameters; every pipeline that asks or grades reads them."""
 
-from __future__ import annotations
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
+from card24_pipeline.parameters.base import Params
 
 
-class PromptParams(BaseModel):
-    """How a hand is asked and how it is answered."""
+class PromptParams(Params):
+    """How a hand is asked and how it is answered; a file names both as text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    layout: PromptLayout
-    style: AnswerStyle
+    layout: Annotated[PromptLayout, Field(strict=False)]
+    style: Annotated[AnswerStyle, Field(strict=False)]

@@ -1,39 +1,48 @@
 """The whole parameter file: every key, its type and its bounds.
 
-The classes live beside the nodes that read them, one module each, so that a new knob of one node re-runs no other.
+The classes live beside the nodes that read them, so that a new knob of one node re-runs no other.
 """
 
-from __future__ import annotations
+from collections.abc import Collection, Iterator
+from typing import Annotated, Self
 
-from typing import Self
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
-
-from card24_pipeline.evaluation.settings import ScoringSettings
+from card24_pipeline.evaluation.scoring import ScoringParams
 from card24_pipeline.game.hands import HAND_SIZE
 from card24_pipeline.game.prompts import PromptLayout, render_prompt
+from card24_pipeline.models.device import DeviceName
+from card24_pipeline.parameters.arms import ArmName
+from card24_pipeline.parameters.base import Params
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.pipelines.base_model.mixture_params import MixtureParams
-from card24_pipeline.pipelines.base_model.source_params import FromScratchParams, SourceParams
-from card24_pipeline.pipelines.checkpoint_tools import CheckpointToolParams
-from card24_pipeline.pipelines.game.eval_hands_params import EvalHandsParams
-from card24_pipeline.pipelines.game.rl_hands_params import RlHandsParams
-from card24_pipeline.pipelines.game.sft_examples_params import SftExamplesParams
-from card24_pipeline.pipelines.game.split_params import SplitParams
-from card24_pipeline.pipelines.recovery.params import RecoveryParams
-from card24_pipeline.pipelines.report.params import ReportParams
-from card24_pipeline.pipelines.rl.arm_params import ArmParams
-from card24_pipeline.pipelines.sft.selection_params import SelectionParams
-from card24_pipeline.pipelines.sft.training_params import SftParams
+from card24_pipeline.pipelines.base_model.obtain_base_model import FromScratchParams, SourceParams
+from card24_pipeline.pipelines.base_model.render_pretraining_examples import MixtureParams
+from card24_pipeline.pipelines.findings.params import FindingsParams
+from card24_pipeline.pipelines.game.deal_eval_hands import EvalHandsParams
+from card24_pipeline.pipelines.game.deal_rl_hands import RlHandsParams
+from card24_pipeline.pipelines.game.render_sft_examples import SftExamplesParams
+from card24_pipeline.pipelines.game.split_multisets import SplitParams
+from card24_pipeline.pipelines.recovery.params import EditArmParams
+from card24_pipeline.pipelines.rl.train_rl import RlArmParams
+from card24_pipeline.pipelines.sft.select_checkpoints import SelectionParams
+from card24_pipeline.pipelines.sft.train_sft import SftArmParams
 from card24_pipeline.pipelines.spectra.params import SpectraParams
-from card24_pipeline.training.rl_settings import RlSettings
+from card24_pipeline.tools.params import ToolParams
+from card24_pipeline.training.rl_params import RlParams
 
 
-class GameParameters(BaseModel):
+def _check_different(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("expected different seeds")
+    return seeds
+
+
+Seed = Annotated[int, Field(strict=True, ge=0)]
+
+
+class GameParams(Params):
     """Everything under ``game``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rules: RulesParams
     prompt: PromptParams
@@ -43,96 +52,85 @@ class GameParameters(BaseModel):
     rl_hands: RlHandsParams
 
 
-class BaseModelParameters(BaseModel):
+class BaseModelParams(Params):
     """Everything under ``base_model``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: SourceParams
     mixture: MixtureParams
 
 
-class RlArmsParameters(BaseModel):
-    """The arms of reinforcement learning."""
+class StudyParams(Params):
+    """A scale's parameters after its overlay; the keys of a run, a seed and arms, are the loader's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    plain: ArmParams
-    anchored: ArmParams
-
-
-class StudyParameters(BaseModel):
-    """A scale's parameters, after its overlay."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seed: NonNegativeInt
-    seeds: list[NonNegativeInt] = Field(min_length=1)
-    game: GameParameters
-    base_model: BaseModelParameters
-    sft: SftParams
-    scoring: ScoringSettings
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_check_different)]
+    device: DeviceName
+    game: GameParams
+    base_model: BaseModelParams
+    sft_arms: dict[ArmName, SftArmParams] = Field(min_length=1)
+    scoring: ScoringParams
     selection: SelectionParams
-    rl: RlSettings
-    rl_arms: RlArmsParameters
+    rl: RlParams
+    rl_arms: dict[ArmName, RlArmParams] = Field(min_length=1)
     spectra: SpectraParams
-    recovery: RecoveryParams
-    report: ReportParams
+    edit_arms: dict[ArmName, EditArmParams] = Field(min_length=1)
+    findings: FindingsParams
 
     @model_validator(mode="after")
     def check_settings_that_belong_together(self) -> Self:
         """Refuse, before anything is trained, settings that would stop a later stage."""
-        schedules = {"sft.schedule": self.sft.schedule}
+        for kind in ("rl_arms", "edit_arms"):
+            for name, arm in getattr(self, kind).items():
+                _check_known(f"{kind}.{name}.sft_arm", arm.sft_arm, self.sft_arms)
+        _check_known("selection.split", self.selection.split, [f"{name}_select" for name in self.game.rules.ood])
         source = self.base_model.source.root
-        if isinstance(source, FromScratchParams):
-            schedules["base_model.source.schedule"] = source.schedule
-            if self.game.prompt.layout is not PromptLayout.compact:
-                raise ValueError("game.prompt.layout: a from_scratch base is trained on compact prompts only")
-            self._check_context(source.architecture.max_tokens)
-        for name, schedule in schedules.items():
-            if schedule.batch_size % schedule.micro_batch_size:
-                raise ValueError(f"{name}.batch_size: expected a multiple of micro_batch_size")
-        if max(self.sft.checkpoint_steps) > self.sft.schedule.steps:
-            raise ValueError(
-                f"sft.checkpoint_steps: expected steps up to sft.schedule.steps ({self.sft.schedule.steps})"
-            )
-        self._check_arms()
-        self._check_rungs()
+        if isinstance(source, FromScratchParams) and self.game.prompt.layout is not PromptLayout.compact:
+            raise ValueError("game.prompt.layout: a from_scratch base is trained on compact prompts only")
+        rungs = [f"rung_{number}" for number in range(1, self.selection.ladder_rungs + 1)]
+        for name, arm in self.rl_arms.items():
+            for role in [] if arm.roles == "all" else arm.roles:
+                if role.startswith("rung_") and role not in rungs:
+                    raise ValueError(
+                        f"rl_arms.{name}.roles: {role}, but selection.ladder_rungs is {self.selection.ladder_rungs}"
+                    )
+            settings = self._choose_settings(name)
+            if isinstance(source, FromScratchParams):
+                self._check_context(name, settings, source.architecture.max_tokens)
         return self
 
-    def _check_context(self, max_tokens: int) -> None:
-        """Check that a from-scratch base, whose tokens are words, can hold the longest conversation of RL."""
-        rollouts, rules, prompt = self.rl.rollouts, self.game.rules, self.game.prompt
+    def _choose_settings(self, name: str) -> RlParams:
+        """Return the settings of an arm of reinforcement learning."""
+        try:
+            return self.rl_arms[name].choose_settings(self.rl)
+        except ValidationError as error:
+            raise ValueError("; ".join(_describe_errors(error, f"rl_arms.{name}.settings"))) from error
+        except ValueError as error:
+            raise ValueError(f"rl_arms.{name}: {error}") from error
+
+    def _check_context(self, name: str, settings: RlParams, max_tokens: int) -> None:
+        """Check that a from-scratch base, whose tokens are words, can hold the longest conversation of an arm."""
+        rollouts, rules, prompt = settings.rollouts, self.game.rules, self.game.prompt
         cards = ["A"] * HAND_SIZE
         asked = render_prompt(cards, rules.id.to_rule(), rules.target, layout=prompt.layout, style=prompt.style)
         # A failed answer that was cut is ended by one more token, and the prompt comes again.
         needed = rollouts.max_tries * (len(asked.split()) + rollouts.max_new_tokens + 1) - 1
         if needed > max_tokens:
             raise ValueError(
-                f"rl.rollouts: max_tries {rollouts.max_tries} and max_new_tokens {rollouts.max_new_tokens} need up to "
-                f"{needed} tokens, but base_model.source.architecture.max_tokens is {max_tokens}"
+                f"rl_arms.{name}: rollouts.max_tries {rollouts.max_tries} and rollouts.max_new_tokens "
+                f"{rollouts.max_new_tokens} need up to {needed} tokens, but base_model.source.architecture.max_tokens "
+                f"is {max_tokens}"
             )
 
-    def _check_arms(self) -> None:
-        """Check that each arm is what the report takes it for."""
-        anchor = self.rl_arms.plain.kl.anchor
-        if anchor != "none":
-            raise ValueError(
-                f"rl_arms.plain.kl.anchor: expected none, for this arm is RL without an anchor, got {anchor}"
-            )
-        if self.rl_arms.anchored.kl.anchor == "none":
-            raise ValueError("rl_arms.anchored.kl.anchor: expected start, max_ood or base, got none")
 
-    def _check_rungs(self) -> None:
-        """Check that every rung that an arm names can be on the ladder."""
-        rungs = {f"rung_{number}" for number in range(1, self.selection.ladder_rungs + 1)}
-        for name, arm in (("plain", self.rl_arms.plain), ("anchored", self.rl_arms.anchored)):
-            for role in [] if arm.roles == "all" else arm.roles:
-                if role.startswith("rung_") and role not in rungs:
-                    raise ValueError(
-                        f"rl_arms.{name}.roles: {role}, but selection.ladder_rungs is {self.selection.ladder_rungs}"
-                    )
+def _check_known(key: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{key}: expected one of {', '.join(known)}, got '{value}'")
 
 
-class ProjectParameters(StudyParameters, CheckpointToolParams):
+def _describe_errors(error: ValidationError, parent: str) -> Iterator[str]:
+    for details in error.errors(include_url=False):
+        key = ".".join([parent, *map(str, details["loc"])])
+        yield f"{key}: {details['msg'].removeprefix('Value error, ')}"
+
+
+class ProjectParams(StudyParams, ToolParams):
     """A run's parameters: the study's, and those of the tools for anyone's checkpoints."""

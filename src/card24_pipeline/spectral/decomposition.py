@@ -1,7 +1,5 @@
 """Exact singular value decompositions by the fastest way that keeps the accuracy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Random changes to hold a measured ΔW against."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """How singular subspaces and values differ between two matrices."""
 
-from __future__ import annotations
-
 import math
 from enum import StrEnum
 

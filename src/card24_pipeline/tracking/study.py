@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from card24_pipeline.checkpoints.manifest import digest_file
+from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.tracking.children import ChildBuilder, StudyTables
 from card24_pipeline.tracking.digests import digest_settings, digest_study, digest_table
 from card24_pipeline.tracking.headline import count_verdicts, describe_study, read_pooled, read_statements
 from card24_pipeline.tracking.records import PAGE_SUFFIX, RunRecord, StudyRecord, measure
 from card24_pipeline.tracking.settings import flatten_settings
 
-CLAIMS, POINTS = "claims.json", "recovery_points.csv"
+CLAIMS = "claims.json"
 SETTINGS = "parameters"
 
 
@@ -23,7 +24,7 @@ def digest_artifacts(tables: StudyTables, settings: Mapping[str, Any], files: Se
     A file that is not there has no entry, so that its absence counts as well. Nor has a page, which shows what the
     others hold and names the machine that drew it.
     """
-    digests = {name: digest_table(table) for name, table in tables.list_named().items()}
+    digests = {name: digest_table(table) for name, table in vars(tables).items()}
     digests |= {path.name: digest_file(path) for path in files if path.is_file() and path.suffix != PAGE_SUFFIX}
     return dict(sorted((digests | {SETTINGS: digest_settings(flatten_settings(settings))}).items()))
 
@@ -32,6 +33,7 @@ def put_study_together(
     tables: StudyTables,
     settings: Mapping[str, Any],
     files: Sequence[Path],
+    metrics: Mapping[str, Any],
     *,
     scale: str,
     checkpoints: str,
@@ -44,6 +46,7 @@ def put_study_together(
         tables: The tables of all its seeds.
         settings: Its parameters, nested as in the parameter file.
         files: Reports, figures and tables; those that do not exist are left out.
+        metrics: The headline figures.
         scale: Name of the scale.
         checkpoints: Folder of the models, to which runs refer.
         artifacts: What ``digest_artifacts`` returned.
@@ -55,14 +58,14 @@ def put_study_together(
     digest, flat = digest_study(artifacts), flatten_settings(settings)
     present = {path.name: path for path in files if path.is_file()}
     statements = read_statements(present.get(CLAIMS, Path(CLAIMS)))
-    pooled = read_pooled(present.get(POINTS, Path(POINTS)))
     seeds = sorted(int(seed) for seed in tables.sft_scores["seed"].unique())
     parent = RunRecord(
         key=f"study {digest[:12]}",
         kind="study",
         params={"scale": scale, "seeds": ", ".join(map(str, seeds))} | flat,
-        metrics=tuple(measure(count_verdicts(statements) | pooled, 0)),
+        metrics=tuple(measure(count_verdicts(statements) | read_pooled(metrics), 0)),
         tags={"mlflow.note.content": describe_study(scale, seeds, digest, statements), **provenance},
     )
-    children = ChildBuilder(tables, algorithm=flat["rl.algorithm"], checkpoints=checkpoints).build()
+    arms = {name: to_plain(settings[name]) for name in ("rl_arms", "edit_arms")}
+    children = ChildBuilder(tables, arms, checkpoints).build()
     return StudyRecord(digest, parent, children, tuple(present.values()))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
 from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.training.rl_params import KlParams
 from card24_pipeline.training.rl_run import HISTORY_COLUMNS, CardTask
-from card24_pipeline.training.rl_settings import KlSettings, RlSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -90,20 +90,24 @@ class AnswerRecorder:
         self.rows = json.loads((folder / "updates.json").read_text())[:updates]
 
 
-def count_update_flops(model: PreTrainedModel, lengths: Sequence[int], settings: RlSettings, kl: KlSettings) -> int:
+def count_update_flops(
+    model: PreTrainedModel, lengths: Sequence[int], *, epochs: int, reads_old: bool, anchored: bool
+) -> int:
     """Count one update's operations: sampling, the passes that TRL holds fixed, and every epoch of training.
 
-    RLOO always evaluates the old policy anew, GRPO only when there is more than one epoch.
+    Args:
+        model: The policy.
+        lengths: Tokens of each prompt with its answer.
+        epochs: How often the update is trained on.
+        reads_old: Whether the old policy is evaluated anew.
+        anchored: Whether an anchor is evaluated.
     """
-    epochs = settings.group.epochs
-    old = settings.algorithm == "rloo" or epochs > 1
-    anchored = kl.coefficient > 0
-    forward = (1 + old + anchored) * count_forward_flops(model, lengths)
+    forward = (1 + reads_old + anchored) * count_forward_flops(model, lengths)
     return forward + epochs * count_training_flops(model, lengths)
 
 
 def tidy_history(
-    rows: Sequence[dict[str, float]], log_history: Sequence[dict[str, Any]], *, epochs: int, kl: KlSettings
+    rows: Sequence[dict[str, float]], log_history: Sequence[dict[str, Any]], *, epochs: int, kl: KlParams
 ) -> list[dict[str, float]]:
     """Join the recorder's rows with what TRL logged at each optimiser step, averaged over the update's steps."""
     steps = [entry for entry in log_history if "loss" in entry]

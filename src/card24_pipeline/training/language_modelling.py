@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from card24_pipeline.checkpoints.manifest import MANIFEST
 from card24_pipeline.checkpoints.writer import save_checkpoint
 from card24_pipeline.evaluation.costs import count_training_flops
 from card24_pipeline.models.tokenized import TokenizedExample
+from card24_pipeline.parameters.base import Params
 from card24_pipeline.training.ordering import order_examples
-from card24_pipeline.training.schedule import Schedule
+from card24_pipeline.training.progress import find_trainer_state, read_trainer_step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -24,17 +28,43 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LOGGED = {
+    "step": "step",
+    "loss": "loss",
+    "learning_rate": "learning_rate",
+    "gradient_norm": "grad_norm",
+    "token_accuracy": "mean_token_accuracy",
+    "entropy_nats": "entropy",
+}
+_COSTS = ("trained_tokens", "training_flops")
+HISTORY_COLUMNS = (*_LOGGED, *_COSTS)
 
-HISTORY_COLUMNS = (
-    "step",
-    "loss",
-    "learning_rate",
-    "gradient_norm",
-    "token_accuracy",
-    "entropy_nats",
-    "trained_tokens",
-    "training_flops",
-)
+
+class ScheduleParams(Params):
+    """Optimisation of one supervised run (AdamW)."""
+
+    steps: PositiveInt
+    batch_size: PositiveInt
+    micro_batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    learning_rate_shape: Literal["constant", "cosine"]
+    warmup_steps: NonNegativeInt
+    weight_decay: NonNegativeFloat
+    adam_beta2: float = Field(gt=0, lt=1)
+    max_gradient_norm: PositiveFloat
+    resume_every_steps: PositiveInt
+    log_every_steps: PositiveInt
+
+    @model_validator(mode="after")
+    def check_multiples(self) -> Self:
+        """Check that micro-batches fill a batch, and that states are saved where a logging interval ends.
+
+        A resumed run then logs what an unbroken one does.
+        """
+        for whole, part in (("batch_size", "micro_batch_size"), ("resume_every_steps", "log_every_steps")):
+            if getattr(self, whole) % getattr(self, part):
+                raise ValueError(f"{whole} {getattr(self, whole)} is no multiple of {part} {getattr(self, part)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -54,7 +84,7 @@ def train_language_model(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[TokenizedExample],
-    schedule: Schedule,
+    schedule: ScheduleParams,
     *,
     save_steps: Sequence[int],
     seed: int,
@@ -66,31 +96,26 @@ def train_language_model(
     continues from it and ends with the same bytes as an unbroken run. The state goes when training is done.
 
     Args:
-        model: Trained in float32, all parameters.
+        model: Trained in float32 on its device, all parameters.
         tokenizer: Saved with every checkpoint; its pad token fills short rows.
         examples: Tokenized once, see :func:`tokenize_examples`.
-        schedule: Optimisation settings; ``batch_size`` must be a multiple of ``micro_batch_size``.
+        schedule: Optimisation settings.
         save_steps: Optimiser steps after which to save, each within ``schedule.steps``.
         seed: Order of the examples.
         progress: Private folder of this run.
 
     Raises:
-        ValueError: If the sizes or save steps do not fit the schedule.
+        ValueError: If the save steps do not lie within the schedule.
         FloatingPointError: If the loss or gradient norm is not finite; the error names the step.
     """
-    if schedule.batch_size % schedule.micro_batch_size:
-        raise ValueError(
-            f"batch_size {schedule.batch_size} is no multiple of micro_batch_size {schedule.micro_batch_size}"
-        )
     if not save_steps or max(save_steps) > schedule.steps or min(save_steps) < 1:
         raise ValueError(f"checkpoints at steps {list(save_steps)} do not lie within 1…{schedule.steps}")
     lengths = [len(example["input_ids"]) for example in examples]
     order = order_examples(lengths, steps=schedule.steps, batch_size=schedule.batch_size, seed=seed)
     costs = _count_costs(model, [lengths[index] for index in order], batch_size=schedule.batch_size)
     trainer = _build_trainer(model, tokenizer, examples, order, schedule, seed=seed, state=progress / "state")
-    trainer.add_callback(_checkpoint_callback(tokenizer, frozenset(save_steps), progress))
-    trainer.add_callback(_progress_callback())
-    resume_from = _find_resumable_state(progress / "state")
+    trainer.add_callback(_watch(tokenizer, frozenset(save_steps), progress))
+    resume_from = find_trainer_state(progress / "state")
     if resume_from is not None:
         logger.info("Resuming from %s", resume_from.name)
     started = time.perf_counter()
@@ -98,7 +123,7 @@ def train_language_model(
     shutil.rmtree(progress / "state", ignore_errors=True)
     return TrainingRun(
         history=_tidy_history(trainer.state.log_history, costs),
-        tokens=costs[-1][0] - (0 if resume_from is None else costs[_read_step(resume_from) - 1][0]),
+        tokens=costs[-1][0] - (0 if resume_from is None else costs[read_trainer_step(resume_from) - 1][0]),
         wall_seconds=time.perf_counter() - started,
     )
 
@@ -108,7 +133,7 @@ def _build_trainer(
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[TokenizedExample],
     order: Sequence[int],
-    schedule: Schedule,
+    schedule: ScheduleParams,
     *,
     seed: int,
     state: Path,
@@ -136,6 +161,7 @@ def _build_trainer(
         dataset_kwargs={"skip_prepare_dataset": True},
         logging_nan_inf_filter=False,
         seed=seed,
+        use_cpu=model.device.type == "cpu",
         bf16=False,
         gradient_checkpointing=False,
         dataloader_pin_memory=False,
@@ -148,61 +174,37 @@ def _build_trainer(
     return trainer
 
 
-def _checkpoint_callback(
-    tokenizer: PreTrainedTokenizerBase, save_steps: frozenset[int], progress: Path
-) -> TrainerCallback:
-    """Save a checkpoint folder after each step in ``save_steps`` and stop at a loss that is not finite."""
-    import math
+def _watch(tokenizer: PreTrainedTokenizerBase, save_steps: frozenset[int], progress: Path) -> TrainerCallback:
+    """Save a checkpoint folder after each step in ``save_steps``, stop at a loss that is not finite, and show a bar.
 
-    from transformers import TrainerCallback
-
-    class CheckpointCallback(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            folder = progress / f"step_{state.global_step}"
-            if state.global_step in save_steps and not (folder / MANIFEST).is_file():
-                save_checkpoint(kwargs["model"], tokenizer, folder)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-            for name in ("loss", "grad_norm"):
-                if name in logs and not math.isfinite(float(logs[name])):
-                    raise FloatingPointError(f"{name} is {logs[name]} at step {state.global_step}")
-
-    return CheckpointCallback()
-
-
-def _progress_callback() -> TrainerCallback:
-    """Show steps done, time left and the loss; the trainer's own bar also prints every logged figure."""
+    The trainer's own bar also prints every logged figure.
+    """
     from tqdm import tqdm
     from transformers import TrainerCallback
 
-    class ProgressCallback(TrainerCallback):
+    class RunCallback(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             self.bar = tqdm(
                 total=state.max_steps, initial=state.global_step, desc="training", unit="step", mininterval=2.0
             )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            folder = progress / f"step_{state.global_step}"
+            if state.global_step in save_steps and not (folder / MANIFEST).is_file():
+                save_checkpoint(kwargs["model"], tokenizer, folder)
             self.bar.update(1)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+            for name in ("loss", "grad_norm"):
+                if name in logs and not math.isfinite(float(logs[name])):
+                    raise FloatingPointError(f"{name} is {logs[name]} at step {state.global_step}")
             if "loss" in logs:
                 self.bar.set_postfix(loss=f"{float(logs['loss']):.3f}", refresh=False)
 
         def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             self.bar.close()
 
-    return ProgressCallback()
-
-
-def _find_resumable_state(state: Path) -> Path | None:
-    """Return the newest whole training state: ``trainer_state.json`` is the last file that a state gets."""
-    whole = [path.parent for path in state.glob("checkpoint-*/trainer_state.json")]
-    return max(whole, key=_read_step, default=None)
-
-
-def _read_step(state: Path) -> int:
-    """Return the step after which a training state was saved."""
-    return int(state.name.rpartition("-")[2])
+    return RunCallback()
 
 
 def _count_costs(model: PreTrainedModel, lengths: Sequence[int], *, batch_size: int) -> list[tuple[int, int]]:
@@ -216,16 +218,8 @@ def _count_costs(model: PreTrainedModel, lengths: Sequence[int], *, batch_size: 
 def _tidy_history(log_history: list[dict[str, Any]], costs: list[tuple[int, int]]) -> list[dict[str, float]]:
     """Keep what a training curve needs of the trainer's log, without any wall-clock figure."""
     return [
-        {
-            "step": int(entry["step"]),
-            "loss": float(entry["loss"]),
-            "learning_rate": float(entry["learning_rate"]),
-            "gradient_norm": float(entry["grad_norm"]),
-            "token_accuracy": float(entry["mean_token_accuracy"]),
-            "entropy_nats": float(entry["entropy"]),
-            "trained_tokens": costs[int(entry["step"]) - 1][0],
-            "training_flops": costs[int(entry["step"]) - 1][1],
-        }
+        {column: entry[key] for column, key in _LOGGED.items()}
+        | dict(zip(_COSTS, costs[entry["step"] - 1], strict=True))
         for entry in log_history
         if "loss" in entry
     ]

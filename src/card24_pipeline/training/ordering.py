@@ -1,7 +1,5 @@
 """The order in which a training run shows its examples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
-from card24_pipeline.training.learning_rate import learning_rate_share
 from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.policy import PolicyWithValue, evaluate_distribution, token_kl
 from card24_pipeline.training.ppo_losses import (
@@ -29,50 +28,19 @@ from card24_pipeline.training.ppo_losses import (
 )
 from card24_pipeline.training.ppo_metrics import StepMetrics, describe_episodes, explained_variance
 from card24_pipeline.training.ppo_state import load_state, save_state
-from card24_pipeline.training.rl_run import HISTORY_COLUMNS, CardTask, Hand, RlError, RlRun
-from card24_pipeline.training.rl_settings import KlSettings, RlSettings
+from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError, RlRun, RlSetup
 from card24_pipeline.training.rollout_batch import RolloutBatch, collate_episodes
 from card24_pipeline.training.rollouts import Episode, check_hands, play_episodes
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def train_ppo(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    task: CardTask,
-    settings: RlSettings,
-    *,
-    kl: KlSettings,
-    anchor: PreTrainedModel | None,
-    seed: int,
-    progress: Path,
-) -> RlRun:
-    """Train ``model`` in place by PPO (arXiv 1707.06347) on the hands of ``task``.
-
-    Training state goes to ``progress/state`` every ``resume_every_updates``; when the folder holds one, training
-    continues from it and ends with the same bytes as an unbroken run. It stays there until the caller has the result.
-
-    Args:
-        model: The policy, in evaluation mode (no dropout: ratios would not start at 1), all parameters trained.
-        tokenizer: Its tokenizer.
-        task: Hands, their judge and rewards.
-        settings: Rollouts, optimisation and PPO's own settings.
-        kl: Weight of the KL penalty toward ``anchor``.
-        anchor: A model of the same vocabulary that is not trained, or None.
-        seed: Order of the hands, what is sampled, and the order of minibatches.
-        progress: Private folder of this run.
-
-    Raises:
-        ValueError: If there are no hands, a hand does not fit into the model's context, or ``kl`` wants an anchor
-            that was not given.
-        RlError: If a reward, loss, logit or gradient is not finite; the error names update, hand and last good state.
-    """
+def train(setup: RlSetup, progress: Path) -> RlRun:
+    """Train by PPO (arXiv 1707.06347), see ``Trainer``; the state stays in place until the caller has the result."""
     from tqdm import tqdm
 
-    trainer = PpoTrainer(model, tokenizer, task, settings, kl=kl, anchor=anchor, seed=seed)
+    trainer, settings = PpoTrainer(setup), setup.settings
     state = progress / "state"
     history = load_state(state, trainer.policy, trainer.optimiser)
     resumed_at = len(history)
@@ -104,23 +72,12 @@ def _accumulate(figures: dict[str, float], history: Sequence[dict[str, float]]) 
 class PpoTrainer:
     """Policy, critic and optimiser of one run."""
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        task: CardTask,
-        settings: RlSettings,
-        *,
-        kl: KlSettings,
-        anchor: PreTrainedModel | None,
-        seed: int,
-    ) -> None:
-        """Set up a run; see :func:`train_ppo` for the arguments and errors."""
+    def __init__(self, setup: RlSetup) -> None:
+        """Set up a run; see ``Trainer`` for errors."""
         import torch
 
-        if kl.anchor != "none" and anchor is None:
-            raise ValueError(f"a KL penalty toward '{kl.anchor}' needs that model")
-        check_hands(model, tokenizer, task, settings.rollouts)
+        settings, model = setup.settings, setup.model
+        check_hands(model, setup.tokenizer, setup.task, settings.rollouts)
         self.policy = PolicyWithValue(
             model.eval(), critic=settings.ppo.critic, temperature=settings.rollouts.temperature
         )
@@ -134,12 +91,14 @@ class PpoTrainer:
             fused=True,
         )
         self.seconds = {"rollout_seconds": 0.0, "evaluation_seconds": 0.0, "optimisation_seconds": 0.0}
+        self._setup, self._settings = setup, settings
         self._start = copy.deepcopy(model)
-        self._anchor = anchor
-        self._kl = kl
-        self._tokenizer, self._task, self._settings, self._seed = tokenizer, task, settings, seed
+        self._anchor = setup.anchor if setup.kl.coefficient else None
         self._order = order_examples(
-            [1] * len(task.hands), steps=settings.updates, batch_size=settings.rollouts.hands_per_update, seed=seed
+            [1] * len(setup.task.hands),
+            steps=settings.updates,
+            batch_size=settings.rollouts.hands_per_update,
+            seed=setup.seed,
         )
 
     def update(self, number: int) -> dict[str, float]:
@@ -148,12 +107,12 @@ class PpoTrainer:
         Raises:
             RlError: If a figure is not finite; the error names the hand.
         """
-        generator = _seed_generator(self._seed, number)
+        generator = _seed_generator(self._setup.seed, number)
         clock = time.perf_counter()
         episodes = play_episodes(
             self.policy.model,
-            self._tokenizer,
-            self._task,
+            self._setup.tokenizer,
+            self._setup.task,
             self._deal(number),
             self._settings.rollouts,
             generator=generator,
@@ -161,7 +120,7 @@ class PpoTrainer:
         clock = self._clock("rollout_seconds", clock)
         minibatches, figures = self._prepare(episodes)
         clock = self._clock("evaluation_seconds", clock)
-        share = learning_rate_share(number, self._settings.optimiser, updates=self._settings.updates)
+        share = self._settings.optimiser.share(number, updates=self._settings.updates)
         for group in self.optimiser.param_groups:
             group["lr"] = share * group["peak"]
         metrics = StepMetrics()
@@ -180,7 +139,7 @@ class PpoTrainer:
     def _deal(self, number: int) -> list[Hand]:
         """Return the hands of an update: seeded permutations of all of them, one after another."""
         size = self._settings.rollouts.hands_per_update
-        return [self._task.hands[index] for index in self._order[(number - 1) * size : number * size]]
+        return [self._setup.task.hands[index] for index in self._order[(number - 1) * size : number * size]]
 
     def _prepare(self, episodes: Sequence[Episode]) -> tuple[list[list[Prepared]], dict[str, float]]:
         """Evaluate the episodes once, as they will be trained on, and estimate their advantages.
@@ -192,7 +151,7 @@ class PpoTrainer:
 
         ppo = self._settings.ppo
         batches = [
-            collate_episodes(episodes[start : start + ppo.micro_batch_size])
+            collate_episodes(episodes[start : start + ppo.micro_batch_size], device=self.policy.model.device)
             for start in range(0, len(episodes), ppo.micro_batch_size)
         ]
         prepared, drift, divergence = [], 0.0, math.nan
@@ -225,10 +184,10 @@ class PpoTrainer:
         for each in minibatch:
             seen = self.policy.evaluate(each.batch)
             anchor = None
-            if self._anchor is not None and self._kl.coefficient:
+            if self._anchor is not None:
                 anchor = evaluate_distribution(self._anchor, each.batch, temperature=self.policy.temperature)
             losses = token_losses(seen, each, self._settings.ppo, anchor=anchor)
-            total = weigh_losses(losses, self._settings.ppo, self._kl)
+            total = weigh_losses(losses, self._settings.ppo, self._setup.kl)
             _check_finite(total, each.batch, "loss")
             (total.sum() / tokens).backward()
             metrics.add(losses)
@@ -254,7 +213,7 @@ class PpoTrainer:
         read = [length for episode in episodes for length in episode.turn_lengths()]
         whole = [len(episode.ids) for episode in episodes]
         bodies = 1 if self.policy.critic is None else 2
-        anchored = ppo.epochs if self._anchor is not None and self._kl.coefficient else 0
+        anchored = 0 if self._anchor is None else ppo.epochs
         return (
             count_forward_flops(model, read)
             + bodies * (count_forward_flops(model, whole) + ppo.epochs * count_training_flops(model, whole))

@@ -1,4 +1,4 @@
-"""What PPO holds fixed during an update, and its losses, token by token."""
+"""What PPO holds fixed during an update (generalised advantages among it), and its losses, token by token."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from card24_pipeline.training.advantages import estimate_advantages
 from card24_pipeline.training.policy import token_kl
 
 if TYPE_CHECKING:
     import torch
 
     from card24_pipeline.training.policy import TokenEvaluation
-    from card24_pipeline.training.rl_settings import KlSettings, PpoSettings
+    from card24_pipeline.training.rl_params import KlParams, PpoParams
     from card24_pipeline.training.rollout_batch import RolloutBatch
 
 
@@ -40,7 +39,7 @@ class TokenLosses:
     clipped: torch.Tensor
 
 
-def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoSettings) -> Prepared:
+def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoParams) -> Prepared:
     """Estimate advantages and returns from the values that the critic gave before the update.
 
     Only a truncated episode goes on after its last token; every other one ends there, with a value of 0.
@@ -66,6 +65,54 @@ def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoSetti
     )
 
 
+def estimate_advantages(
+    rewards: torch.Tensor,
+    values: torch.Tensor,
+    bootstrap: torch.Tensor,
+    *,
+    sampled: torch.Tensor,
+    ends_turn: torch.Tensor,
+    settings: PpoParams,
+) -> torch.Tensor:
+    """Return the advantage of every sampled token (Schulman et al. 2015, arXiv 1506.02438, eq. 16).
+
+    One recursion from the last token of an episode to its first,
+
+        A_t = r_t + γ_t V(s_{t+1}) − V(s_t) + γ_t λ_t A_{t+1},
+
+    where (γ_t, λ_t) is (``gamma_token``, ``lambda_token``) between two tokens of one turn and (``gamma_turn``,
+    ``lambda_turn``) from the last token of a turn to what follows it. After the last token A_{t+1} is 0 and
+    V(s_{t+1}) is ``bootstrap``. Rows are episodes, so nothing can pass from one hand to another.
+
+    Args:
+        rewards: Shape (episodes, tokens), 0 except at the last token of a turn.
+        values: V(s_t) before each token is sampled, same shape.
+        bootstrap: Shape (episodes,): 0 for an episode that has ended, V of the next state for a truncated one.
+        sampled: Boolean, same shape as ``rewards``: where a row holds a token; tokens stand at the row's left.
+        ends_turn: Boolean, same shape: the last token of each turn.
+        settings: The four discounts.
+
+    Returns:
+        Same shape and dtype as ``values``; 0 where nothing was sampled.
+    """
+    import torch
+
+    discount = torch.full_like(values, settings.gamma_token)
+    discount[ends_turn] = settings.gamma_turn
+    trace = torch.full_like(values, settings.lambda_token)
+    trace[ends_turn] = settings.lambda_turn
+    advantages = torch.zeros_like(values)
+    next_value, next_advantage = bootstrap.to(values.dtype), torch.zeros_like(bootstrap, dtype=values.dtype)
+    for place in reversed(range(values.shape[1])):
+        here = sampled[:, place]
+        error = rewards[:, place] + discount[:, place] * next_value - values[:, place]
+        advantage = error + discount[:, place] * trace[:, place] * next_advantage
+        advantages[:, place] = torch.where(here, advantage, 0)
+        next_advantage = torch.where(here, advantage, next_advantage)
+        next_value = torch.where(here, values[:, place], next_value)
+    return advantages
+
+
 def normalise_advantages(prepared: Sequence[Prepared]) -> list[Prepared]:
     """Shift and scale the advantages of all sampled tokens of an update to mean 0 and standard deviation 1."""
     import torch
@@ -77,7 +124,7 @@ def normalise_advantages(prepared: Sequence[Prepared]) -> list[Prepared]:
 
 
 def token_losses(
-    seen: TokenEvaluation, fixed: Prepared, settings: PpoSettings, *, anchor: torch.Tensor | None
+    seen: TokenEvaluation, fixed: Prepared, settings: PpoParams, *, anchor: torch.Tensor | None
 ) -> TokenLosses:
     """Return the losses of every sampled token.
 
@@ -107,7 +154,7 @@ def token_losses(
     )
 
 
-def weigh_losses(losses: TokenLosses, settings: PpoSettings, kl: KlSettings) -> torch.Tensor:
+def weigh_losses(losses: TokenLosses, settings: PpoParams, kl: KlParams) -> torch.Tensor:
     """Return what is minimised, (N,) over the sampled tokens."""
     total = losses.policy + settings.value_coefficient * losses.value - settings.entropy_coefficient * losses.entropy
     return total if losses.anchor_kl is None else total + kl.coefficient * losses.anchor_kl

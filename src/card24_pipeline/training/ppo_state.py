@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest, publish_folder, write_manifest
+from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest, write_manifest
+from card24_pipeline.checkpoints.publishing import publish_folder
 
 if TYPE_CHECKING:
     import torch
@@ -61,8 +62,8 @@ def load_state(folder: Path, policy: PolicyWithValue, optimiser: torch.optim.Ada
     with torch.no_grad():
         for name, parameter in policy.named_parameters():
             parameter.copy_(tensors[f"parameter.{name}"])
-            moments = {moment: tensors[f"{moment}.{name}"] for moment in _MOMENTS}
-            optimiser.state[parameter] = {"step": tensors[f"step.{name}"], **moments}
+            kept = {part: tensors[f"{part}.{name}"].to(parameter.device) for part in ("step", *_MOMENTS)}
+            optimiser.state[parameter] = kept
     history: list[dict[str, float]] = json.loads((state / "history.json").read_text())
     logger.info("Resuming after update %d", len(history))
     return history

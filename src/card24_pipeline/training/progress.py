@@ -1,7 +1,5 @@
 """Private folders from which a killed run resumes."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -16,7 +14,7 @@ from card24_pipeline.checkpoints.manifest import check_manifest
 
 logger = logging.getLogger(__name__)
 
-ProgressInput = Path | pd.DataFrame | BaseModel | int
+ProgressInput = Path | pd.DataFrame | BaseModel | int | str
 
 FRESH_VARIABLE = "CARD24_FRESH"
 
@@ -29,7 +27,7 @@ def open_progress(folder: Path, *inputs: ProgressInput) -> Path:
 
     Args:
         folder: Progress folder of the stage.
-        inputs: What the run's result depends on: checkpoint folders (by manifest), frames, parameters, seeds.
+        inputs: What the run's result depends on: checkpoint folders (by manifest), frames, parameters, seeds, device.
 
     Returns:
         ``folder/<digest>``, with what an interrupted run left there, or empty: when nothing fits, or when the
@@ -45,6 +43,17 @@ def open_progress(folder: Path, *inputs: ProgressInput) -> Path:
         shutil.rmtree(path)
     work.mkdir(parents=True, exist_ok=True)
     return work
+
+
+def find_trainer_state(state: Path) -> Path | None:
+    """Return the newest whole state of a trainer of transformers: ``trainer_state.json`` is its last file."""
+    whole = [path.parent for path in state.glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=read_trainer_step, default=None)
+
+
+def read_trainer_step(state: Path) -> int:
+    """Return the optimiser step after which a trainer's state was saved."""
+    return int(state.name.rpartition("-")[2])
 
 
 def digest_inputs(*inputs: ProgressInput) -> str:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
 from card24_pipeline.game.rewards import RewardTable
 from card24_pipeline.game.verdicts import Outcome, Verdict
+from card24_pipeline.training.rl_params import KlParams, RlParams
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 HISTORY_COLUMNS = (
     "update",
@@ -84,3 +90,44 @@ class RlRun:
 
     history: list[dict[str, float]]
     timings: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RlSetup:
+    """Everything that decides a run.
+
+    Attributes:
+        model: The policy, float32 and in evaluation mode (no dropout: ratios would not start at 1); all parameters are
+            trained, in place and on its device.
+        tokenizer: Its tokenizer.
+        task: Hands, their judge and rewards.
+        settings: Rollouts, optimisation and the algorithm's own settings, see ``RlParams.check_algorithm``.
+        kl: Weight of the KL penalty toward ``anchor``.
+        anchor: A model of the same vocabulary and on the same device that is not trained, or None.
+        seed: Order of the hands, what is sampled, and the order of minibatches.
+
+    Raises:
+        ValueError: If ``kl`` wants an anchor that was not given.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    task: CardTask
+    settings: RlParams
+    kl: KlParams
+    anchor: PreTrainedModel | None
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Check that the anchor is there."""
+        if self.kl.anchor != "none" and self.anchor is None:
+            raise ValueError(f"a KL penalty toward '{self.kl.anchor}' needs that model")
+
+
+Trainer = Callable[[RlSetup, Path], RlRun]
+"""The ``train`` of an algorithm's module: trains in a private folder.
+
+Training state goes to its sub-folder ``state`` every ``resume_every_updates``; when there is one, training continues
+from it and ends with the same bytes as an unbroken run. Raises ValueError if there are no hands or one does not fit
+into the model's context, and RlError if a reward, loss, logit or gradient is not finite.
+"""

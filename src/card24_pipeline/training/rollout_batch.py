@@ -57,8 +57,12 @@ class RolloutBatch:
         return f"hand {self.episodes[row].hand.identity} ({self.episodes[row].hand.cards})"
 
 
-def collate_episodes(episodes: Sequence[Episode]) -> RolloutBatch:
+def collate_episodes(episodes: Sequence[Episode], *, device: torch.device | None = None) -> RolloutBatch:
     """Lay episodes out as tensors; a turn of n tokens has n sampled tokens, the last of which earns its reward.
+
+    Args:
+        episodes: What was played.
+        device: Where the tensors are to be; torch's default where none is given.
 
     Raises:
         ValueError: If there are no episodes.
@@ -76,18 +80,21 @@ def collate_episodes(episodes: Sequence[Episode]) -> RolloutBatch:
         for episode, row, row_ends in zip(episodes, turns, ends, strict=True)
     ]
 
+    def lay(row: Sequence[float], dtype: torch.dtype) -> torch.Tensor:
+        return torch.tensor(row, dtype=dtype, device=device)
+
     def pad(rows: Sequence[Sequence[float]], dtype: torch.dtype, value: float = 0) -> torch.Tensor:
-        return pad_sequence([torch.tensor(row, dtype=dtype) for row in rows], batch_first=True, padding_value=value)
+        return pad_sequence([lay(row, dtype) for row in rows], batch_first=True, padding_value=value)
 
     scores = [score for episode in episodes for score in episode.sampler_log_probabilities]
     return RolloutBatch(
         episodes=episodes,
         input_ids=pad([episode.ids for episode in episodes], torch.int64),
         sampled=pad([episode.turns for episode in episodes], torch.int64, -1) >= 0,
-        lengths=torch.tensor([len(episode.ids) for episode in episodes]),
-        sampler_log_probabilities=torch.tensor(scores, dtype=torch.float32),
+        lengths=lay([len(episode.ids) for episode in episodes], torch.int64),
+        sampler_log_probabilities=lay(scores, torch.float32),
         valid=pad(turns, torch.int64, -1) >= 0,
         rewards=pad(rewards, torch.float32),
         ends_turn=pad(ends, torch.bool, False),
-        truncated=torch.tensor([episode.truncated for episode in episodes]),
+        truncated=lay([episode.truncated for episode in episodes], torch.bool),
     )

@@ -10,8 +10,8 @@ from card24_pipeline.evaluation.preallocated_cache import build_cache
 from card24_pipeline.evaluation.protocol import RevisionProtocol
 from card24_pipeline.game.prompts import PromptLayout
 from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.training.rl_params import RolloutParams
 from card24_pipeline.training.rl_run import CardTask, Hand, RlError
-from card24_pipeline.training.rl_settings import RolloutSettings
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +85,7 @@ def play_episodes(
     tokenizer: PreTrainedTokenizerBase,
     task: CardTask,
     hands: Sequence[Hand],
-    settings: RolloutSettings,
+    settings: RolloutParams,
     *,
     generator: torch.Generator,
 ) -> list[Episode]:
@@ -100,7 +100,7 @@ def play_episodes(
         task: Judges the answers.
         hands: What is played, one episode each.
         settings: Tries, budget, temperature and batch size.
-        generator: Source of chance; equal states give equal episodes.
+        generator: Source of chance, on the CPU; equal states give equal episodes.
 
     Returns:
         One episode for each hand, in order.
@@ -141,7 +141,7 @@ def sample_answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     episodes: Sequence[Episode],
-    settings: RolloutSettings,
+    settings: RolloutParams,
     *,
     generator: torch.Generator,
 ) -> list[SampledAnswer]:
@@ -166,7 +166,7 @@ def sample_answers(
 
 
 def check_hands(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: CardTask, settings: RolloutSettings
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: CardTask, settings: RolloutParams
 ) -> list[int]:
     """Check before a run that its longest conversations fit into the model's context, and return the prompts' tokens.
 
@@ -202,17 +202,17 @@ def _sample_batch(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     episodes: Sequence[Episode],
-    settings: RolloutSettings,
+    settings: RolloutParams,
     generator: torch.Generator,
 ) -> list[SampledAnswer]:
     """Sample token by token until every row has ended or the limit is reached."""
     import torch
 
     padded = tokenizer.pad({"input_ids": [episode.ids for episode in episodes]}, padding_side="left")
-    ids, mask = torch.tensor(padded["input_ids"]), torch.tensor(padded["attention_mask"])
+    ids, mask = (torch.tensor(padded[name], device=model.device) for name in ("input_ids", "attention_mask"))
     positions = (mask.cumsum(-1) - 1).clamp(min=0)
     cache = build_cache(model, tokens=ids.shape[1] + settings.max_new_tokens)
-    ended = torch.zeros(len(episodes), dtype=torch.bool)
+    ended = torch.zeros(len(episodes), dtype=torch.bool, device=model.device)
     tokens, log_probabilities = [], []
     with torch.inference_mode():
         for _ in range(settings.max_new_tokens):
@@ -226,7 +226,8 @@ def _sample_batch(
             ).logits[:, -1]
             _check_logits(logits, episodes)
             distribution = (logits.float() / settings.temperature).log_softmax(-1)
-            ids = torch.multinomial(distribution.exp(), 1, generator=generator)
+            # The source of chance is the CPU's, so that only rounding makes one device sample other than another.
+            ids = torch.multinomial(distribution.exp().cpu(), 1, generator=generator).to(model.device)
             tokens.append(ids)
             log_probabilities.append(distribution.gather(1, ids))
             ended |= ids[:, 0] == tokenizer.eos_token_id

@@ -5,6 +5,7 @@ from card24_pipeline.game.cards import FaceRule
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.pipelines.base_model.render_pretraining_examples import render_pretraining_examples
+from card24_pipeline.pipelines.game.split_multisets import split_multisets
 
 
 def read_prompt(text):
@@ -49,7 +50,7 @@ def test_tuned_rules_never_occur(by_kind, rules):
     for kind in ("translation", "whole_task"):
         drawn = {read_prompt(row["prompt"])[0] for row in by_kind[kind]}
         assert len(drawn) > 50
-        assert drawn.isdisjoint({rules.id.to_rule(), rules.ood.to_rule()})
+        assert drawn.isdisjoint(rules.list_rules())
 
 
 def test_tuned_rules_are_left_out_even_where_few_others_exist(few_multisets, make_rules, prompt, mixture):
@@ -57,7 +58,24 @@ def test_tuned_rules_are_left_out_even_where_few_others_exist(few_multisets, mak
     few = mixture.model_copy(update={"max_face_value": 2, "whole_task_weight": 0.0, "puzzle_weight": 0.0})
     drawn = {read_prompt(text)[0] for text in render_pretraining_examples(few_multisets, rules, prompt, few)["prompt"]}
     assert len(drawn) == 6
-    assert drawn.isdisjoint({rules.id.to_rule(), rules.ood.to_rule()})
+    assert drawn.isdisjoint(rules.list_rules())
+
+
+def test_further_rules_are_left_out_and_add_no_multiset_twice(make_rules, split_params, prompt, mixture):
+    rules = make_rules(further=[("low", (7, 5, 3), None), ("far", (11, 12, 13), 22)])
+    found = split_multisets(rules, split_params)
+    puzzles = mixture.model_copy(update={"examples": 3000, "translation_weight": 0.0, "whole_task_weight": 0.0})
+    shown = render_pretraining_examples(found, rules, prompt, puzzles)["prompt"].map(read_numbers).map(name)
+    assert set(shown) <= set(found.loc[found["base_met_multiset"], "multiset"])
+    often = found["multiset"].map(found["multiset"].value_counts()).groupby(found["multiset"]).first() > 1
+    drawn = shown.value_counts().reindex(found.loc[found["base_met_multiset"], "multiset"].unique(), fill_value=0)
+    by_listing = drawn.groupby(often[drawn.index]).mean()
+    assert by_listing[True] == pytest.approx(by_listing[False], rel=0.2), "each is as likely as any other"
+    few = mixture.model_copy(update={"max_face_value": 3, "whole_task_weight": 0.0, "puzzle_weight": 0.0})
+    near = make_rules(id_faces=(1, 1, 1), ood_faces=(2, 2, 2), further=[("low", (1, 2, 3), None)])
+    drawn = {read_prompt(text)[0] for text in render_pretraining_examples(found, near, prompt, few)["prompt"]}
+    assert len(drawn) == 24
+    assert drawn.isdisjoint(near.list_rules())
 
 
 def test_translations_are_right_and_solve_nothing(by_kind):

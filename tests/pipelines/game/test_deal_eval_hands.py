@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -27,7 +28,7 @@ def test_held_out_multisets_are_never_in_sft_examples(eval_hands, sft_examples):
 
 def test_each_multiset_is_dealt_in_the_stated_number_of_different_orders(eval_hands, eval_hands_params, rules):
     for split in SOURCES:
-        rule = (rules.id if split.startswith("id") else rules.ood).to_rule()
+        rule = (rules.id if split.startswith("id") else rules.ood["ood"]).to_rule()
         wanted = getattr(eval_hands_params.orders, split)
         for multiset, cards in eval_hands[eval_hands["split"] == split].groupby("multiset")["cards"]:
             values = map(int, multiset.split("-"))
@@ -57,7 +58,7 @@ def test_cards_values_and_prompt_agree(eval_hands):
         assert row["prompt"] == f"{faces} target 24 cards {row['cards']} :"
 
 
-def test_acquaintance_is_that_of_the_multiset(multisets, eval_hands):
+def test_whether_the_base_met_a_hand_is_told_by_its_multiset(multisets, eval_hands):
     met = dict(zip(multisets["multiset"], multisets["base_met_multiset"], strict=True))
     assert [met[multiset] for multiset in eval_hands["multiset"]] == eval_hands["base_met_multiset"].tolist()
     shares = eval_hands.groupby("split")["base_met_multiset"].mean()
@@ -81,6 +82,45 @@ def test_another_seed_deals_otherwise(multisets, rules, prompt, eval_hands, eval
     reseeded = deal_eval_hands(multisets, rules, prompt, eval_hands_params.model_copy(update={"seed": 4}))
     for split, hands in eval_hands.groupby("split"):
         assert not hands["cards"].equals(reseeded.loc[reseeded["split"] == split, "cards"]), split
+
+
+class TestFurtherRules:
+    RULES = (("low", (7, 5, 3), None), ("far", (11, 12, 13), 22))
+
+    @pytest.fixture(scope="class")
+    def found(self, make_rules, split_params, prompt, eval_hands_params):
+        rules = make_rules(further=self.RULES)
+        return deal_eval_hands(split_multisets(rules, split_params), rules, prompt, eval_hands_params)
+
+    def test_hands_of_the_others_stay_as_they_are(self, found, eval_hands):
+        kept = found[found["split"].isin(eval_hands["split"])]
+        for split, hands in eval_hands.groupby("split"):
+            assert kept[kept["split"] == split].reset_index(drop=True).equals(hands.reset_index(drop=True))
+
+    def test_every_rule_has_its_splits_dealt_as_often(self, found):
+        assert set(found["split"]) == {
+            *SOURCES,
+            *(f"published_{name}" for name in ("id", "ood", "low", "far")),
+            *(f"{name}{kind}" for name in ("low", "far") for kind in ("", "_select")),
+        }
+        for name in ("low", "low_select", "far", "far_select"):
+            assert found[found["split"] == name].groupby("multiset").size().max() == 2
+
+    def test_hands_show_a_face_and_can_be_solved_for_their_target(self, found):
+        for (name, faces, target), published in itertools.product(self.RULES, ("", "published_")):
+            rows = found[found["split"].isin([f"{published}{name}", f"{published}{name}_select"])]
+            rule = FaceRule(*faces)
+            assert set(rows["target"]) == {target or 24}
+            for row in rows.to_dict("records"):
+                ranks = row["cards"].split()
+                assert {"J", "Q", "K"} & {*ranks}
+                assert list(rule.values(ranks)) == list(row["values"])
+                assert is_solvable(row["values"], row["target"])
+                assert row["prompt"].startswith(f"J {faces[0]} Q {faces[1]} K {faces[2]} target {target or 24} cards ")
+
+    def test_whether_the_base_met_a_hand_is_told_by_its_multiset(self, found):
+        assert (found.groupby("multiset")["base_met_multiset"].nunique() == 1).all()
+        assert not found.loc[~found["values"].map(is_solvable), "base_met_multiset"].any()
 
 
 @pytest.mark.parametrize("faces", [((11, 10, 10), (10, 12, 13)), ((2, 3, 4), (10, 1, 15))])

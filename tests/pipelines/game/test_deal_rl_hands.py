@@ -7,8 +7,7 @@ from card24_pipeline.game.hands import deal_orders
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout, render_answer
 from card24_pipeline.game.solutions import choose_solutions
 from card24_pipeline.parameters.prompt import PromptParams
-from card24_pipeline.pipelines.game.deal_rl_hands import deal_rl_hands
-from card24_pipeline.pipelines.game.rl_hands_params import RlHandsParams
+from card24_pipeline.pipelines.game.deal_rl_hands import RlHandsParams, deal_rl_hands
 
 PARAMS = RlHandsParams(seed=5, deals_per_multiset=6)
 

@@ -3,8 +3,7 @@ import pytest
 from card24_pipeline.game.answers import grade_answer, parse_answer
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
 from card24_pipeline.parameters.prompt import PromptParams
-from card24_pipeline.pipelines.game.render_sft_examples import render_sft_examples
-from card24_pipeline.pipelines.game.sft_examples_params import SftExamplesParams
+from card24_pipeline.pipelines.game.render_sft_examples import SftExamplesParams, render_sft_examples
 from card24_pipeline.pipelines.game.split_multisets import split_multisets
 
 PARAMS = SftExamplesParams(seed=3, deals_per_multiset=5, max_solutions=3)

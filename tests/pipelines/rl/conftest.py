@@ -4,11 +4,9 @@ import pytest
 
 from card24_pipeline.checkpoints.manifest import write_manifest
 from card24_pipeline.checkpoints.writer import save_checkpoint
-from card24_pipeline.models.architecture import Architecture
-from card24_pipeline.models.from_scratch import build_llama
+from card24_pipeline.models.from_scratch import ArchitectureParams, build_llama
 from card24_pipeline.models.tokenizer import build_word_tokenizer
-from card24_pipeline.pipelines.game.deal_rl_hands import deal_rl_hands
-from card24_pipeline.pipelines.game.rl_hands_params import RlHandsParams
+from card24_pipeline.pipelines.game.deal_rl_hands import RlHandsParams, deal_rl_hands
 
 STEPS = (2, 6, 12)
 
@@ -23,7 +21,7 @@ def save_model(sft_examples, eval_hands):
     """Save an untrained model that knows the words of every prompt and answer."""
     texts = [*sft_examples["prompt"], *sft_examples["answer"], *eval_hands["prompt"]]
     tokenizer = build_word_tokenizer(texts, max_tokens=64)
-    size = Architecture(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=64)
+    size = ArchitectureParams(hidden_size=16, intermediate_size=32, layers=2, attention_heads=2, max_tokens=64)
 
     def save(folder, seed):
         save_checkpoint(build_llama(size, tokenizer, seed=seed), tokenizer, folder)

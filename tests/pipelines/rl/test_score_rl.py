@@ -1,11 +1,11 @@
 import pytest
 
 from card24_pipeline.checkpoints.manifest import write_manifest
-from card24_pipeline.evaluation.settings import ScoringSettings
+from card24_pipeline.evaluation.scoring import ScoringParams
 from card24_pipeline.pipelines.rl.score_rl import score_rl
 from card24_pipeline.pipelines.sft.score_sft import score_sft
 
-SETTINGS = ScoringSettings(max_new_tokens=4, batch_size=64, divergence_examples=6, confidence=0.95)
+SETTINGS = ScoringParams(max_new_tokens=4, batch_size=64, divergence_examples=6, confidence=0.95)
 STARTS = (2, 12)
 
 
@@ -20,7 +20,7 @@ def scored(save_model, base_model, few_hands, sft_examples, prompt, tmp_path_fac
     for start in STARTS:
         save_model(folder / f"from_step_{start}", start)
     write_manifest(folder)
-    return score_rl(folder, base_model, few_hands, sft_examples, prompt, SETTINGS)
+    return score_rl(folder, base_model, few_hands, sft_examples, prompt, SETTINGS, "cpu")
 
 
 def test_every_checkpoint_is_scored_on_every_hand(scored, few_hands):
@@ -35,7 +35,7 @@ def test_every_checkpoint_is_scored_on_every_hand(scored, few_hands):
 def test_scores_are_those_of_the_same_weights_after_fine_tuning(
     scored, sft_checkpoints, base_model, few_hands, sft_examples, prompt
 ):
-    tuned = score_sft(sft_checkpoints, base_model, few_hands, sft_examples, prompt, SETTINGS)
+    tuned = score_sft(sft_checkpoints, base_model, few_hands, sft_examples, prompt, SETTINGS, "cpu")
     for ours, theirs in zip(scored[:2], tuned[:2], strict=True):
         same = theirs[theirs["step"].isin(STARTS)].rename(columns={"step": "from_step"}).reset_index(drop=True)
         assert ours.equals(same)

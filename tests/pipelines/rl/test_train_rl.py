@@ -12,18 +12,18 @@ import yaml
 
 from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
 from card24_pipeline.models.loading import load_checkpoint
-from card24_pipeline.pipelines.parameters import StudyParameters
-from card24_pipeline.pipelines.rl.arm_params import ArmParams
 from card24_pipeline.pipelines.rl.train_rl import choose_starts, train_rl
+from card24_pipeline.training.rl_params import RlParams
 from card24_pipeline.training.rl_run import RlError, RlRun
 
-SETTINGS = StudyParameters.model_validate(yaml.safe_load((Path(__file__).parents[3] / "params.yaml").read_text())).rl
+SETTINGS = RlParams.model_validate(yaml.safe_load((Path(__file__).parents[3] / "params.yaml").read_text())["rl"])
 SELECTED = pd.DataFrame({"role": ["max_ood", "rung_1", "end"], "step": [2, 6, 12], "pass_at_1": [0.3, 0.2, 0.1]})
-TRAINERS = {"ppo": ("ppo", "train_ppo"), "grpo": ("group_relative", "train_group_relative")}
+ALGORITHMS = ("ppo", "grpo", "rloo")
 
 
-def make_arm(roles="all", anchor="none"):
-    return ArmParams(roles=roles, kl={"anchor": anchor, "coefficient": 0.0 if anchor == "none" else 0.1})
+def make_arm(roles="all", anchor="none", algorithm="ppo", **others):
+    kl = {"anchor": anchor, "coefficient": 0.0 if anchor == "none" else 0.1}
+    return {"sft_arm": "main", "algorithm": algorithm, "roles": roles, "kl": kl, **others}
 
 
 def read_weight(model):
@@ -31,29 +31,25 @@ def read_weight(model):
 
 
 class Trainer:
-    """Stands in for both trainers: notes what it is given, and adds 1 to one weight; may die on its way."""
+    """Stands in for every trainer: notes what it is given, and adds 1 to one weight; may die on its way."""
 
     def __init__(self):
         self.runs = []
         self.dies_at = None
 
     def __call__(self, name):
-        def train(model, tokenizer, task, settings, *, kl, anchor, seed, progress):
+        def train(setup, progress):
             import torch
 
             number = len(self.runs) + 1
             found = sorted(path.name for path in progress.iterdir())
-            self.runs.append(
-                SimpleNamespace(
-                    name=name, weight=read_weight(model), anchor=anchor, task=task, seed=seed, kl=kl, found=found
-                )
-            )
+            self.runs.append(SimpleNamespace(**vars(setup), name=name, weight=read_weight(setup.model), found=found))
             (progress / "state").write_text(str(number))
             if number == self.dies_at:
                 raise RlError("update 3: killed")
             with torch.no_grad():
-                model.get_input_embeddings().weight[0, 0] += 1
-            rows = [{"update": update, "reward": 0.1 * seed, "value_loss": math.nan} for update in (1, 2)]
+                setup.model.get_input_embeddings().weight[0, 0] += 1
+            rows = [{"update": update, "reward": 0.1 * setup.seed, "value_loss": math.nan} for update in (1, 2)]
             return RlRun(history=rows, timings={"wall_seconds": float(number)})
 
         return train
@@ -62,17 +58,17 @@ class Trainer:
 @pytest.fixture
 def trainer(monkeypatch):
     found = Trainer()
-    for module, function in TRAINERS.values():
-        stand_in = SimpleNamespace(**{function: found(module)})
-        monkeypatch.setitem(sys.modules, f"card24_pipeline.training.{module}", stand_in)
+    for name in ALGORITHMS:
+        monkeypatch.setitem(sys.modules, f"card24_pipeline.training.{name}", SimpleNamespace(train=found(name)))
     return found
 
 
 @pytest.fixture
 def train(sft_checkpoints, base_model, rl_hands, prompt, tmp_path):
-    def run(arm, *, selected=SELECTED, hands=rl_hands, settings=SETTINGS, seed=7):
-        inputs = (sft_checkpoints, base_model, selected, hands, prompt, settings, arm, seed, tmp_path / "progress")
-        return train_rl(*inputs)
+    def run(arm, *, hands=rl_hands, seed=7):
+        arms = {"mine": arm, "other": None}  # what another arm is matters to nobody
+        inputs = (sft_checkpoints, base_model, SELECTED, hands, prompt, SETTINGS, arms, "mine", seed, "cpu")
+        return train_rl(*inputs, tmp_path / "progress")
 
     return run
 
@@ -128,10 +124,33 @@ class TestRuns:
         assert (task.layout, task.style) == (prompt.layout, prompt.style)
         assert task.rewards.correct == SETTINGS.rewards.correct
 
-    @pytest.mark.parametrize("algorithm", ["ppo", "grpo", "rloo"])
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
     def test_algorithm_chooses_the_trainer(self, trainer, train, algorithm):
-        train(make_arm(roles=["end"]), settings=SETTINGS.model_copy(update={"algorithm": algorithm}))
-        assert [run.name for run in trainer.runs] == ["ppo" if algorithm == "ppo" else "group_relative"]
+        train(make_arm(roles=["end"], algorithm=algorithm))
+        assert [run.name for run in trainer.runs] == [algorithm]
+
+    def test_settings_of_the_arm_lie_over_those_of_all(self, trainer, train):
+        changes = {"updates": 120, "optimiser": {"learning_rate": 1e-4}, "rewards": {"correct": 9}}
+        train(make_arm(roles=["end"], settings=changes))
+        train(make_arm(roles=["end"]))
+        changed, common = (run.settings for run in trainer.runs)
+        assert common == SETTINGS
+        assert (changed.updates, changed.optimiser.learning_rate) == (120, 1e-4)
+        assert changed.optimiser.adam_beta2 == SETTINGS.optimiser.adam_beta2
+        assert changed.model_copy(update={name: getattr(common, name) for name in changes}) == common
+        assert trainer.runs[0].task.rewards.correct == 9
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"settings": {"updats": 3}}, "updats"),
+            ({"settings": {"rollouts": {"max_tries": 2}}, "algorithm": "grpo"}, "max_tries 2 with grpo"),
+        ],
+    )
+    def test_settings_that_cannot_be_are_refused_before_any_work(self, trainer, train, changes, message):
+        with pytest.raises(ValueError, match=message):
+            train(make_arm(**changes))
+        assert trainer.runs == []
 
     @pytest.mark.parametrize(
         ("kind", "anchors"),
@@ -144,9 +163,9 @@ class TestRuns:
         assert {run.kl.anchor for run in trainer.runs} == {kind}
 
     def test_word_that_the_checkpoint_lacks_is_named(self, trainer, train, rl_hands, sft_checkpoints):
-        strange = rl_hands.assign(prompt="cards Joker :")
+        unread = rl_hands.assign(prompt="cards Joker :")
         with pytest.raises(CheckpointError, match=rf"{sft_checkpoints / 'step_12'} lacks 1 needed tokens.*'Joker'"):
-            train(make_arm(roles=["end"]), hands=strange)
+            train(make_arm(roles=["end"]), hands=unread)
         assert trainer.runs == []
 
 

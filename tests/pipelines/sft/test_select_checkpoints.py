@@ -3,12 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from card24_pipeline.pipelines.sft.select_checkpoints import choose_rungs, select_checkpoints
-from card24_pipeline.pipelines.sft.selection_params import SelectionParams
+from card24_pipeline.pipelines.sft.select_checkpoints import SelectionParams, choose_rungs, select_checkpoints
 
 
 def make_scores(by_step, **others):
-    """Scores of ``ood_select``, beside decoys of other splits and acquaintances that peak elsewhere."""
+    """Scores of ``ood_select``, beside decoys of other splits and groups of hands that peak elsewhere."""
     rows = [
         {"step": step, "split": split, "base_met_multiset": met, "pass_at_1": share}
         for step, passed in by_step.items()

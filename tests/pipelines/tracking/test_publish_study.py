@@ -3,26 +3,32 @@
 import shutil
 
 import click
+import pyarrow as pa
 import pytest
 
-from card24_pipeline.catalog.per_seed import SeedFrames
+from card24_pipeline.catalog.fan_in import FanInFrames
 from card24_pipeline.pipelines.tracking.pipeline import create_pipeline
 from card24_pipeline.pipelines.tracking.publish_study import publish_study
 from card24_pipeline.tracking.store import TrackingStore
-from tests.tracking.small_study import CHILDREN, SEEDS, SETTINGS, make_tables, write_files
+from tests.tracking.small_study import CHILDREN, METRICS, SEEDS, SETTINGS, make_tables, write_files
+
+KEYS = ("seed", "sft_arm", "rl_arm", "edit_arm")
 
 
 @pytest.fixture
 def inputs(tmp_path):
-    tables = make_tables().list_named()
-    tables["spectra_bands"] = tables.pop("spectra")
-    frames = {"base_scores": tables.pop("base_scores")}
+    tables = dict(vars(make_tables()))
+    frames = {name: tables.pop(name) for name in ("base_scores", "estimates")}
     for name, table in tables.items():
-        frames[name] = SeedFrames(f"{tmp_path}/{name}_{{seed}}.parquet", "all")
-        for seed in SEEDS:
-            table[table["seed"] == seed].drop(columns="seed").to_parquet(tmp_path / f"{name}_{seed}.parquet")
+        keys = [key for key in KEYS if key in table]
+        columns = {column: str(pa.array(table[column]).type) for column in table.columns if column not in keys}
+        path = f"{tmp_path}/{name}_{'_'.join(f'{{{key}}}' for key in keys)}.parquet"
+        frames[name] = FanInFrames(path, dict.fromkeys(keys, "all"), columns, doubles_may_be_empty=True)
+        for values, part in table.groupby(keys):
+            filled = path.format(**dict(zip(keys, values, strict=True)))
+            part.drop(columns=keys).to_parquet(filled, index=False)
     files = {f"{path.name} file": path for path in write_files(tmp_path / "report")}
-    return {**frames, "seeds": list(SEEDS), **SETTINGS, **files}
+    return {**frames, "seeds": list(SEEDS), "metrics": METRICS, **SETTINGS, **files}
 
 
 def make_store(path):
@@ -36,7 +42,7 @@ def test_record_does_not_depend_on_the_store(inputs, empty_database, tmp_path):
     records = [publish_study(make_store(tmp_path / name), **inputs) for name in ("first", "second", "second")]
     assert records[0] == records[1] == records[2]
     assert records[0]["runs"] == CHILDREN + 1
-    assert {"report.md", "sft_history", "spectra", "parameters"} <= set(records[0]["artifacts"])
+    assert {"report.md", "sft_history", "estimates", "parameters"} <= set(records[0]["artifacts"])
     assert "report.html" not in records[0]["artifacts"]
     assert str(tmp_path) not in str(records[0])
 
@@ -51,12 +57,11 @@ def test_error_says_how_to_repeat(inputs, tmp_path):
     )
 
 
-def test_every_report_file_is_published():
-    """Each file of a report has its place among the inputs of the one node."""
-    from card24_pipeline.pipelines.report.pipeline import create_pipeline as create_reports
+def test_every_file_of_findings_and_page_is_published():
+    from card24_pipeline.pipelines.findings.pipeline import create_pipeline as create_findings
+    from card24_pipeline.pipelines.page.pipeline import create_pipeline as create_page
 
-    written = {name.partition("@")[0] for name in create_reports().all_outputs()}
+    written = {name.partition("@")[0] for name in (create_findings() + create_page()).all_outputs()}
     (node,) = create_pipeline().nodes
-    published = {name.partition("@")[0] for name in node.inputs}
-    assert written - published <= {"study_metrics"}
+    assert written <= {name.partition("@")[0] for name in node.inputs}
     assert written

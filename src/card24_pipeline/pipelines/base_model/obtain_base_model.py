@@ -1,22 +1,22 @@
 """Obtain the base model: train it from scratch, or take it from a folder."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
+from pydantic import ConfigDict, Field, NonNegativeInt, RootModel
 
 from card24_pipeline.checkpoints.writer import save_checkpoint
-from card24_pipeline.models.from_scratch import build_llama
+from card24_pipeline.models.device import find_device
+from card24_pipeline.models.from_scratch import ArchitectureParams, build_llama
 from card24_pipeline.models.loading import check_vocabulary, load_checkpoint
 from card24_pipeline.models.tokenized import tokenize_examples
 from card24_pipeline.models.tokenizer import build_word_tokenizer
-from card24_pipeline.pipelines.base_model.source_params import FolderParams, FromScratchParams, SourceParams
-from card24_pipeline.training.language_modelling import HISTORY_COLUMNS, train_language_model
+from card24_pipeline.parameters.base import Params
+from card24_pipeline.training.language_modelling import HISTORY_COLUMNS, ScheduleParams, train_language_model
 from card24_pipeline.training.progress import open_progress
 
 logger = logging.getLogger(__name__)
@@ -24,11 +24,34 @@ logger = logging.getLogger(__name__)
 Obtained = tuple[Path, pd.DataFrame, dict[str, Any]]
 
 
+class FromScratchParams(Params):
+    """Train the base model here, from fresh weights."""
+
+    kind: Literal["from_scratch"]
+    seed: NonNegativeInt
+    architecture: ArchitectureParams
+    schedule: ScheduleParams
+
+
+class FolderParams(Params):
+    """Take the base model from a checkpoint folder on this machine."""
+
+    kind: Literal["folder"]
+    path: str = Field(min_length=1)
+
+
+class SourceParams(RootModel[Annotated[FromScratchParams | FolderParams, Field(discriminator="kind")]]):
+    """Where the base model comes from; ``kind`` says which of the sources."""
+
+    model_config = ConfigDict(frozen=True)
+
+
 def obtain_base_model(
     pretraining_examples: pd.DataFrame,
     sft_examples: pd.DataFrame,
     eval_hands: pd.DataFrame,
     source: SourceParams,
+    device: str,
     progress: Path,
 ) -> Obtained:
     """Obtain the base from wherever ``source`` says, as a checkpoint folder of our own.
@@ -38,6 +61,7 @@ def obtain_base_model(
         sft_examples: With the next, the texts that any base must be able to read and write.
         eval_hands: See above.
         source: Kind of source and its settings.
+        device: Where it is trained.
         progress: Private folder from which a killed run resumes.
 
     Returns:
@@ -46,23 +70,20 @@ def obtain_base_model(
     Raises:
         CheckpointError: If a given folder is incomplete, damaged, or lacks a needed token.
     """
-    texts = [
-        *pretraining_examples["prompt"],
-        *pretraining_examples["answer"],
-        *sft_examples["prompt"],
-        *sft_examples["answer"],
-        *eval_hands["prompt"],
-    ]
-    work = open_progress(progress, pretraining_examples, sft_examples, eval_hands, source)
+    examples = pd.concat([pretraining_examples, sft_examples])
+    texts = [*examples["prompt"], *examples["answer"], *eval_hands["prompt"]]
+    work = open_progress(progress, pretraining_examples, sft_examples, eval_hands, source, device)
     if isinstance(source.root, FolderParams):
         return _copy_folder(source.root, texts, work)
-    return _train_from_scratch(pretraining_examples, texts, source.root, work)
+    return _train_from_scratch(pretraining_examples, texts, source.root, device, work)
 
 
-def _train_from_scratch(examples: pd.DataFrame, texts: list[str], source: FromScratchParams, work: Path) -> Obtained:
+def _train_from_scratch(
+    examples: pd.DataFrame, texts: list[str], source: FromScratchParams, device: str, work: Path
+) -> Obtained:
     """Train a fresh Llama on the mixture with a tokenizer made of the texts' words."""
     tokenizer = build_word_tokenizer(texts, max_tokens=source.architecture.max_tokens)
-    model = build_llama(source.architecture, tokenizer, seed=source.seed)
+    model = build_llama(source.architecture, tokenizer, seed=source.seed).to(find_device(device))
     size = sum(parameter.numel() for parameter in model.parameters())
     logger.info("Training a base of %.2f M parameters with a vocabulary of %d", size / 1e6, len(tokenizer))
     tokenized = tokenize_examples(

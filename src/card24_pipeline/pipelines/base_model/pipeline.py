@@ -25,6 +25,7 @@ def create_pipeline() -> Pipeline:
                     "sft_examples": "sft_examples",
                     "eval_hands": "eval_hands",
                     "source": "params:base_model.source",
+                    "device": "params:device",
                     "progress": "base_model_progress",
                 },
                 outputs=["base_model", "base_model_history", "base_model_timings"],
@@ -33,7 +34,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 score_base_model,
-                inputs=["base_model", "eval_hands", "params:game.prompt", "params:scoring"],
+                inputs=["base_model", "eval_hands", "params:game.prompt", "params:scoring", "params:device"],
                 outputs=["base_scores", "base_hand_scores", "base_scoring_timings"],
                 name="score_base_model",
                 namespace="base_model",

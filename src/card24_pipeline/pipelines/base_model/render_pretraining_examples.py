@@ -1,19 +1,30 @@
 """Render what the from-scratch base is trained on."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 
 import pandas as pd
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from card24_pipeline.game.cards import RANKS, FaceRule
 from card24_pipeline.game.hands import HAND_SIZE, deal_orders
 from card24_pipeline.game.prompts import render_answer, render_numbers, render_prompt, render_solution
 from card24_pipeline.game.solutions import choose_solutions
+from card24_pipeline.parameters.base import Params
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.pipelines.base_model.mixture_params import MixtureParams
+
+
+class MixtureParams(Params):
+    """What the from-scratch base is trained on: parts of the task and a little of the whole."""
+
+    seed: NonNegativeInt
+    examples: PositiveInt
+    translation_weight: NonNegativeFloat
+    puzzle_weight: NonNegativeFloat
+    whole_task_weight: NonNegativeFloat
+    max_solutions: PositiveInt
+    max_face_value: PositiveInt
 
 
 def render_pretraining_examples(
@@ -21,13 +32,13 @@ def render_pretraining_examples(
 ) -> pd.DataFrame:
     """Draw the mixture: translations of cards, bare number puzzles, and whole tasks under random face rules.
 
-    Only multisets that the base may meet occur in puzzles and whole tasks. Whole tasks never use the ID or OOD
-    rule, so what the base can do there is put together from its parts.
+    Only multisets that the base may meet occur in puzzles and whole tasks, each once however many splits it is in.
+    No task uses a rule of the game, ID or OOD, so what the base can do there is put together from its parts.
 
     Returns:
         One row per example: ``kind``, ``prompt`` and ``answer``.
     """
-    met = [tuple(map(int, values)) for values in multisets.loc[multisets["base_met_multiset"], "values"]]
+    met = list(dict.fromkeys(tuple(map(int, row)) for row in multisets.loc[multisets["base_met_multiset"], "values"]))
     drawer = _ExampleDrawer(met, rules, prompt, mixture)
     kinds: dict[str, Callable[[], tuple[str, str]]] = {
         "translation": drawer.translate,
@@ -49,7 +60,7 @@ class _ExampleDrawer:
         self.generator = random.Random(mixture.seed)
         self._met = met
         self._target = rules.target
-        self._tuned_rules = {rules.id.to_rule(), rules.ood.to_rule()}
+        self._left_out_rules = set(rules.list_rules())
         self._prompt = prompt
         self._mixture = mixture
 
@@ -84,7 +95,7 @@ class _ExampleDrawer:
 
     def _draw_rule(self) -> FaceRule:
         highest = self._mixture.max_face_value
-        while (rule := FaceRule(*(self.generator.randint(1, highest) for _ in range(3)))) in self._tuned_rules:
+        while (rule := FaceRule(*(self.generator.randint(1, highest) for _ in range(3)))) in self._left_out_rules:
             pass
         return rule
 

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from card24_pipeline.pipelines.checkpoint_recovery.recover import recover
+from card24_pipeline.tools.commands import recover
 
 
 def create_pipeline() -> Pipeline:

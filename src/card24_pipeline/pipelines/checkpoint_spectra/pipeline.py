@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from card24_pipeline.pipelines.checkpoint_spectra.measure import measure
+from card24_pipeline.tools.commands import measure
 
 
 def create_pipeline() -> Pipeline:

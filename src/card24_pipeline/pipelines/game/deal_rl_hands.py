@@ -1,17 +1,22 @@
 """Deal the hands that reinforcement learning plays."""
 
-from __future__ import annotations
-
-import itertools
 import random
 
 import pandas as pd
+from pydantic import NonNegativeInt, PositiveInt
 
-from card24_pipeline.game.hands import deal_orders
+from card24_pipeline.game.hands import deal_equally
 from card24_pipeline.game.prompts import render_prompt
+from card24_pipeline.parameters.base import Params
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.pipelines.game.rl_hands_params import RlHandsParams
+
+
+class RlHandsParams(Params):
+    """The hands that reinforcement learning plays."""
+
+    seed: NonNegativeInt
+    deals_per_multiset: PositiveInt
 
 
 def deal_rl_hands(
@@ -27,19 +32,16 @@ def deal_rl_hands(
         dealt), ``target`` and ``prompt``.
     """
     rule = rules.id.to_rule()
-    generator = random.Random(params.seed)
-    rows: list[dict[str, object]] = []
-    for multiset in (tuple(map(int, row)) for row in multisets.loc[multisets["split"] == "sft", "values"]):
-        deals = deal_orders(multiset, rule, params.deals_per_multiset, generator)
-        for ranks in itertools.islice(itertools.cycle(deals), params.deals_per_multiset):
-            rows.append(
-                {
-                    "hand": len(rows),
-                    "multiset": "-".join(map(str, multiset)),
-                    "cards": " ".join(ranks),
-                    "values": list(rule.values(ranks)),
-                    "target": rules.target,
-                    "prompt": render_prompt(ranks, rule, rules.target, layout=prompt.layout, style=prompt.style),
-                }
-            )
-    return pd.DataFrame(rows)
+    chosen = multisets.loc[multisets["split"] == "sft", "values"]
+    dealt = deal_equally(chosen, rule, params.deals_per_multiset, random.Random(params.seed))
+    return pd.DataFrame(
+        {
+            "hand": hand,
+            "multiset": "-".join(map(str, values)),
+            "cards": " ".join(ranks),
+            "values": list(rule.values(ranks)),
+            "target": rules.target,
+            "prompt": render_prompt(ranks, rule, rules.target, layout=prompt.layout, style=prompt.style),
+        }
+        for hand, (values, ranks) in enumerate(dealt)
+    )

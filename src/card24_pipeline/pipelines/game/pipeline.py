@@ -10,6 +10,8 @@ from card24_pipeline.pipelines.game.split_multisets import split_multisets
 
 def create_pipeline() -> Pipeline:
     """Wire the game pipeline."""
+    asked = ["multisets", "params:game.rules", "params:game.prompt"]
+    dealers = {"eval_hands": deal_eval_hands, "sft_examples": render_sft_examples, "rl_hands": deal_rl_hands}
     return Pipeline(
         [
             Node(
@@ -19,26 +21,15 @@ def create_pipeline() -> Pipeline:
                 name="split_multisets",
                 namespace="game",
             ),
-            Node(
-                deal_eval_hands,
-                inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.eval_hands"],
-                outputs="eval_hands",
-                name="deal_eval_hands",
-                namespace="game",
-            ),
-            Node(
-                render_sft_examples,
-                inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.sft_examples"],
-                outputs="sft_examples",
-                name="render_sft_examples",
-                namespace="game",
-            ),
-            Node(
-                deal_rl_hands,
-                inputs=["multisets", "params:game.rules", "params:game.prompt", "params:game.rl_hands"],
-                outputs="rl_hands",
-                name="deal_rl_hands",
-                namespace="game",
+            *(
+                Node(
+                    dealer,
+                    inputs=[*asked, f"params:game.{hands}"],
+                    outputs=hands,
+                    name=dealer.__name__,
+                    namespace="game",
+                )
+                for hands, dealer in dealers.items()
             ),
         ]
     )

@@ -1,18 +1,24 @@
 """Render the hands that supervised fine-tuning learns from."""
 
-from __future__ import annotations
-
-import itertools
 import random
 
 import pandas as pd
+from pydantic import NonNegativeInt, PositiveInt
 
-from card24_pipeline.game.hands import deal_orders
+from card24_pipeline.game.hands import deal_equally
 from card24_pipeline.game.prompts import render_answer, render_prompt
 from card24_pipeline.game.solutions import choose_solutions
+from card24_pipeline.parameters.base import Params
 from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.pipelines.game.sft_examples_params import SftExamplesParams
+
+
+class SftExamplesParams(Params):
+    """The examples that supervised fine-tuning learns from."""
+
+    seed: NonNegativeInt
+    deals_per_multiset: PositiveInt
+    max_solutions: PositiveInt
 
 
 def render_sft_examples(
@@ -28,19 +34,18 @@ def render_sft_examples(
     """
     rule = rules.id.to_rule()
     generator = random.Random(params.seed)
+    chosen = multisets.loc[multisets["split"] == "sft", "values"]
     rows = []
-    for values in (tuple(map(int, row)) for row in multisets.loc[multisets["split"] == "sft", "values"]):
-        deals = deal_orders(values, rule, params.deals_per_multiset, generator)
+    for values, ranks in deal_equally(chosen, rule, params.deals_per_multiset, generator):
         solutions = choose_solutions(values, rules.target, style=prompt.style, limit=params.max_solutions)
-        for ranks in itertools.islice(itertools.cycle(deals), params.deals_per_multiset):
-            answer = render_answer(
-                rule.values(ranks),
-                generator.choice(solutions),
-                ranks,
-                layout=prompt.layout,
-                style=prompt.style,
-                target=rules.target,
-            )
-            text = render_prompt(ranks, rule, rules.target, layout=prompt.layout, style=prompt.style)
-            rows.append({"multiset": "-".join(map(str, values)), "prompt": text, "answer": answer})
+        solution = generator.choice(solutions)
+        rows.append(
+            {
+                "multiset": "-".join(map(str, values)),
+                "prompt": render_prompt(ranks, rule, rules.target, layout=prompt.layout, style=prompt.style),
+                "answer": render_answer(
+                    rule.values(ranks), solution, ranks, layout=prompt.layout, style=prompt.style, target=rules.target
+                ),
+            }
+        )
     return pd.DataFrame(rows)

@@ -1,30 +1,26 @@
-"""Parameters of the recovery variants."""
-
-from __future__ import annotations
+"""Parameters of the edits."""
 
 from itertools import product
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
-from card24_pipeline.checkpoints.selection import Part
-from card24_pipeline.weights.edits import MATRIX_PARTS, Edit, Method
+from card24_pipeline.edits.edit import Edit
+from card24_pipeline.parameters.base import Params
 
 
-class FamilyParams(BaseModel):
+class EditFamilyParams(Params):
     """One method over a grid of its knob, for each donor."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    method: Method
+    method: str
     donors: list[Literal["max_ood", "base"]] = Field(min_length=1)
-    knobs: list[float] = []
+    knobs: list[float] = Field(default=[])
     sigma: Literal["target", "donor"] = "target"
-    matrices: list[Part] = list(MATRIX_PARTS)
-    embeddings: list[bool] = [False]
+    matrices: list[Literal["attention", "mlp"]] = Field(default=["attention", "mlp"])
+    embeddings: list[bool] = Field(default=[False])
 
     @model_validator(mode="after")
-    def check_edits(self) -> FamilyParams:
+    def check_edits(self) -> Self:
         """Refuse what no edit can be made of."""
         self.list_edits(seed=0)
         return self
@@ -33,29 +29,20 @@ class FamilyParams(BaseModel):
         """Return an edit for each donor, choice of embeddings and knob."""
         knobs: list[float | None] = [*self.knobs] or [None]
         return [
-            Edit(
-                method=self.method,
-                donor=donor,
-                knob=knob,
-                sigma=self.sigma,
-                matrices=tuple(self.matrices),
-                embeddings=embeddings,
-                seed=seed,
-            )
+            Edit(self.method, donor, knob, self.sigma, tuple(self.matrices), embeddings, seed)
             for donor, embeddings, knob in product(self.donors, self.embeddings, knobs)
         ]
 
 
-class RecoveryParams(BaseModel):
-    """The grid of variants, and the seed of those that draw at random."""
+class EditArmParams(Params):
+    """An arm of edits: the fine-tuning whose End they change, their grid, and the seed of those that draw at random."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+    sft_arm: str
     seed: NonNegativeInt
-    grid: list[FamilyParams] = Field(min_length=1)
+    grid: list[EditFamilyParams] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def check_names(self) -> RecoveryParams:
+    def check_names(self) -> Self:
         """Refuse variants that are listed twice."""
         names = [edit.name for edit in self.list_edits()]
         twice = sorted({name for name in names if names.count(name) > 1})

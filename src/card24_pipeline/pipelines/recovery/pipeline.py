@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from card24_pipeline.pipelines.recovery.score_recoveries import score_recoveries
+from card24_pipeline.pipelines.recovery.score_edits import score_edits
 
 
 def create_pipeline() -> Pipeline:
@@ -10,23 +10,20 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                score_recoveries,
+                score_edits,
                 inputs=[
                     "base_model",
                     "sft_checkpoints",
-                    "selected_checkpoints@seed",
+                    "selected_checkpoints@one",
                     "eval_hands",
                     "params:game.prompt",
                     "params:scoring",
-                    "params:recovery",
+                    "params:device",
+                    "params:edit_arms",
+                    "params:edit_arm",
                 ],
-                outputs=[
-                    "recovery_variants@seed",
-                    "recovery_scores@seed",
-                    "recovery_hand_scores@seed",
-                    "recovery_timings",
-                ],
-                name="score_recoveries",
+                outputs=["edit_variants@one", "edit_scores@one", "edit_hand_scores@one", "edit_timings"],
+                name="score_edits",
                 namespace="recovery",
             )
         ]

@@ -1,14 +1,12 @@
 """Score every checkpoint of an arm of reinforcement learning."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from card24_pipeline.evaluation.checkpoint_scoring import score_checkpoints
-from card24_pipeline.evaluation.settings import ScoringSettings
+from card24_pipeline.evaluation.scoring import ScoringParams
 from card24_pipeline.parameters.prompt import PromptParams
 
 
@@ -18,21 +16,15 @@ def score_rl(
     eval_hands: pd.DataFrame,
     sft_examples: pd.DataFrame,
     prompt: PromptParams,
-    settings: ScoringSettings,
+    scoring: ScoringParams,
+    device: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Score each checkpoint on every evaluation hand and measure its divergence from the base.
 
     Returns:
-        The summary (one row per start, split and acquaintance of the base, with ``forward_kl_nats``), the hands
-        (one row per start and hand) and the timings; ``from_step`` is the SFT step that a run started from.
+        Summary, hands and timings, see :func:`score_checkpoints`; ``from_step`` is the SFT step that
+        a run started from.
     """
     return score_checkpoints(
-        rl_checkpoints,
-        base_model,
-        eval_hands,
-        sft_examples,
-        settings,
-        layout=prompt.layout,
-        style=prompt.style,
-        column="from_step",
+        rl_checkpoints, base_model, eval_hands, sft_examples, scoring, prompt, column="from_step", device=device
     )

@@ -1,26 +1,69 @@
 """Reinforcement learning from selected fine-tuning checkpoints."""
 
-from __future__ import annotations
-
 import json
 import logging
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from pydantic import Field, field_validator
 
 from card24_pipeline.checkpoints.manifest import MANIFEST, write_manifest
 from card24_pipeline.checkpoints.writer import save_checkpoint
 from card24_pipeline.models.loading import check_vocabulary, load_checkpoint
+from card24_pipeline.parameters.arms import read_arm
+from card24_pipeline.parameters.base import Params
 from card24_pipeline.parameters.prompt import PromptParams
-from card24_pipeline.pipelines.rl.arm_params import ArmParams
 from card24_pipeline.training.progress import open_progress
-from card24_pipeline.training.rl_run import CardTask, Hand, RlRun
-from card24_pipeline.training.rl_settings import KlSettings, RlSettings
+from card24_pipeline.training.rl_params import Algorithm, KlParams, RlParams
+from card24_pipeline.training.rl_run import CardTask, Hand, RlSetup, Trainer
 
 logger = logging.getLogger(__name__)
+
+
+class RlArmParams(Params):
+    """One arm: the SFT arm it goes on from, at the checkpoints of which roles (``all``: each selected one), and how.
+
+    ``settings`` holds the keys of ``rl`` that are otherwise in this arm.
+    """
+
+    sft_arm: str
+    algorithm: Algorithm
+    roles: Literal["all"] | list[str]
+    kl: KlParams
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("roles", mode="plain")
+    @classmethod
+    def check_roles(cls, value: Any) -> Literal["all"] | list[str]:
+        """Check the whole of ``roles`` at once: one error in plain words instead of one for each kind of value.
+
+        Raises:
+            ValueError: If it is neither ``all`` nor a list of roles.
+        """
+        if value == "all":
+            return "all"
+        if not isinstance(value, list) or not value or not all(_is_role(role) for role in value):
+            raise ValueError("expected 'all' or a list of the roles 'max_ood', 'end' and 'rung_<n>'")
+        return list(value)
+
+    def choose_settings(self, rl: RlParams) -> RlParams:
+        """Lay the arm's own settings over ``rl``.
+
+        Raises:
+            ValueError: If a key is unknown, a value wrong, or the algorithm cannot do what is asked.
+        """
+        chosen = rl.lay_over(self.settings) if self.settings else rl
+        chosen.check_algorithm(self.algorithm)
+        return chosen
+
+
+def _is_role(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"max_ood|end|rung_[1-9][0-9]*", value) is not None
 
 
 def train_rl(
@@ -29,9 +72,11 @@ def train_rl(
     selected_checkpoints: pd.DataFrame,
     rl_hands: pd.DataFrame,
     prompt: PromptParams,
-    settings: RlSettings,
-    arm: ArmParams,
+    rl: RlParams,
+    rl_arms: Mapping[str, Any],
+    rl_arm: str,
     seed: int,
+    device: str,
     progress: Path,
 ) -> tuple[Path, pd.DataFrame, dict[str, Any]]:
     """Train all parameters by reinforcement learning, one run for each SFT checkpoint that the arm starts from.
@@ -44,9 +89,11 @@ def train_rl(
         selected_checkpoints: Columns ``role`` and ``step``.
         rl_hands: Columns ``hand``, ``cards``, ``values``, ``target`` and ``prompt``.
         prompt: Layout and style in which answers are read.
-        settings: Algorithm, rollouts, rewards and optimisation.
-        arm: Where runs start, and their KL penalty.
+        rl: Rollouts, rewards and optimisation of all arms.
+        rl_arms: What each arm is, of which this arm's block is read.
+        rl_arm: Name of this arm.
         seed: Order of the hands, and what is sampled.
+        device: Where it is trained.
         progress: Private folder from which a killed stage resumes; runs that were done are not run again.
 
     Returns:
@@ -58,19 +105,22 @@ def train_rl(
         CheckpointError: If a checkpoint is damaged or its tokenizer lacks a word of the prompts.
         RlError: If a run meets a figure that is not finite.
     """
+    arm = read_arm(rl_arms, rl_arm, RlArmParams)
+    settings = arm.choose_settings(rl)
     starts = choose_starts(selected_checkpoints, arm.roles)
-    hands = build_hands(rl_hands)
-    task = CardTask(hands, layout=prompt.layout, style=prompt.style, rewards=settings.rewards.to_table())
-    inputs = (sft_checkpoints, base_model, selected_checkpoints, rl_hands, prompt, settings, arm, seed)
+    task = CardTask(
+        build_hands(rl_hands), layout=prompt.layout, style=prompt.style, rewards=settings.rewards.to_table()
+    )
+    inputs = (sft_checkpoints, base_model, selected_checkpoints, rl_hands, prompt, settings, arm, seed, device)
     work = open_progress(progress, *inputs)
     for position, step in enumerate(starts, start=1):
-        logger.info("Reinforcement learning from SFT step %d (%d/%d)", step, position, len(starts))
+        logger.info("Reinforcement learning (%s) from SFT step %d (%d/%d)", rl_arm, step, position, len(starts))
         start = sft_checkpoints / f"step_{step}"
         anchor = find_anchor(arm.kl.anchor, start, base_model, selected_checkpoints)
         if (work / "checkpoints" / f"from_step_{step}" / MANIFEST).is_file():
             logger.info("This run was done before the stage was interrupted")
         else:
-            _run(start, anchor, task, settings, arm.kl, seed, work)
+            _run(start, anchor, task, settings, arm, seed, device, work)
     return _collect(work, starts)
 
 
@@ -124,31 +174,28 @@ def build_hands(rl_hands: pd.DataFrame) -> list[Hand]:
 
 
 def _run(
-    start: Path, anchor_folder: Path | None, task: CardTask, settings: RlSettings, kl: KlSettings, seed: int, work: Path
+    start: Path,
+    anchor_folder: Path | None,
+    task: CardTask,
+    settings: RlParams,
+    arm: RlArmParams,
+    seed: int,
+    device: str,
+    work: Path,
 ) -> None:
     """Train from one start; the checkpoint folder is written last, so where there is one the run is done."""
-    model, tokenizer = load_checkpoint(start)
+    model, tokenizer = load_checkpoint(start, device)
     check_vocabulary(tokenizer, [hand.prompt for hand in task.hands], start)
-    anchor = None if anchor_folder is None else load_checkpoint(anchor_folder)[0]
-    train = _load_trainer(settings.algorithm)
+    anchor = None if anchor_folder is None else load_checkpoint(anchor_folder, device)[0]
+    # By its name, so that a run depends on the code of its own algorithm only.
+    train: Trainer = import_module(f"card24_pipeline.training.{arm.algorithm}").train
     name = f"from_{start.name}"
     private = work / "runs" / name
     private.mkdir(parents=True, exist_ok=True)
-    run = train(model, tokenizer, task, settings, kl=kl, anchor=anchor, seed=seed, progress=private)
+    run = train(RlSetup(model, tokenizer, task, settings, arm.kl, anchor, seed), private)
     (work / f"{name}.json").write_text(json.dumps({"history": run.history, "timings": run.timings}))
     save_checkpoint(model, tokenizer, work / "checkpoints" / name)
     shutil.rmtree(private)
-
-
-def _load_trainer(algorithm: Literal["ppo", "grpo", "rloo"]) -> Callable[..., RlRun]:
-    """Import the trainer of this algorithm and no other."""
-    if algorithm == "ppo":
-        from card24_pipeline.training.ppo import train_ppo
-
-        return train_ppo
-    from card24_pipeline.training.group_relative import train_group_relative
-
-    return train_group_relative
 
 
 def _collect(work: Path, starts: list[int]) -> tuple[Path, pd.DataFrame, dict[str, Any]]:

@@ -6,6 +6,9 @@ from card24_pipeline.pipelines.sft.score_sft import score_sft
 from card24_pipeline.pipelines.sft.select_checkpoints import select_checkpoints
 from card24_pipeline.pipelines.sft.train_sft import train_sft
 
+ARM = ["params:sft_arms", "params:sft_arm"]
+SCORED_ON = ["base_model", "eval_hands", "sft_examples", "params:game.prompt", "params:scoring", "params:device"]
+
 
 def create_pipeline() -> Pipeline:
     """Wire the fine-tuning pipeline."""
@@ -13,29 +16,22 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 train_sft,
-                inputs=["base_model", "sft_examples", "params:sft", "params:seed", "sft_progress"],
-                outputs=["sft_checkpoints", "sft_history@seed", "sft_timings"],
+                inputs=["base_model", "sft_examples", *ARM, "params:seed", "params:device", "sft_progress"],
+                outputs=["sft_checkpoints", "sft_history@one", "sft_timings"],
                 name="train_sft",
                 namespace="sft",
             ),
             Node(
                 score_sft,
-                inputs=[
-                    "sft_checkpoints",
-                    "base_model",
-                    "eval_hands",
-                    "sft_examples",
-                    "params:game.prompt",
-                    "params:scoring",
-                ],
-                outputs=["sft_scores@seed", "sft_hand_scores@seed", "sft_scoring_timings"],
+                inputs=["sft_checkpoints", *SCORED_ON],
+                outputs=["sft_scores@one", "sft_hand_scores@one", "sft_scoring_timings"],
                 name="score_sft",
                 namespace="sft",
             ),
             Node(
                 select_checkpoints,
-                inputs=["sft_scores@seed", "params:selection"],
-                outputs="selected_checkpoints@seed",
+                inputs=["sft_scores@one", "params:selection"],
+                outputs="selected_checkpoints@one",
                 name="select_checkpoints",
                 namespace="sft",
             ),

@@ -1,14 +1,12 @@
 """Score every checkpoint of a fine-tuning run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from card24_pipeline.evaluation.checkpoint_scoring import score_checkpoints
-from card24_pipeline.evaluation.settings import ScoringSettings
+from card24_pipeline.evaluation.scoring import ScoringParams
 from card24_pipeline.parameters.prompt import PromptParams
 
 
@@ -18,21 +16,14 @@ def score_sft(
     eval_hands: pd.DataFrame,
     sft_examples: pd.DataFrame,
     prompt: PromptParams,
-    settings: ScoringSettings,
+    scoring: ScoringParams,
+    device: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Score each checkpoint on every evaluation hand and measure its divergence from the base.
 
     Returns:
-        The summary (one row per step, split and acquaintance of the base, with ``forward_kl_nats``), the hands
-        (one row per step and hand) and the timings.
+        Summary, hands and timings, see :func:`score_checkpoints`; ``step`` is the SFT step.
     """
     return score_checkpoints(
-        sft_checkpoints,
-        base_model,
-        eval_hands,
-        sft_examples,
-        settings,
-        layout=prompt.layout,
-        style=prompt.style,
-        column="step",
+        sft_checkpoints, base_model, eval_hands, sft_examples, scoring, prompt, column="step", device=device
     )

@@ -1,12 +1,18 @@
 """Choose the checkpoints that later stages start from."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd
+from pydantic import NonNegativeInt
 
-from card24_pipeline.pipelines.sft.selection_params import SelectionParams
+from card24_pipeline.parameters.base import Params
+
+
+class SelectionParams(Params):
+    """The rule by which checkpoints are chosen for what follows; ``split`` is one for choosing, ``NAME_select``."""
+
+    split: str
+    ladder_rungs: NonNegativeInt
 
 
 def select_checkpoints(sft_scores: pd.DataFrame, params: SelectionParams) -> pd.DataFrame:
@@ -16,7 +22,7 @@ def select_checkpoints(sft_scores: pd.DataFrame, params: SelectionParams) -> pd.
     The ladder's rungs are the steps between the two that lie closest to evenly spaced points of log(step).
 
     Args:
-        sft_scores: One row per step, split and acquaintance, see ``summarise_scores``.
+        sft_scores: One row per step and group of hands, see ``summarise_scores``.
         params: Split and number of rungs.
 
     Returns:

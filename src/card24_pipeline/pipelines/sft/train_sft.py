@@ -1,37 +1,61 @@
 """Fine-tune the base on hands of the ID rule."""
 
-from __future__ import annotations
-
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
+from pydantic import Field, PositiveInt, model_validator
 
 from card24_pipeline.checkpoints.manifest import write_manifest
 from card24_pipeline.models.loading import check_vocabulary, load_checkpoint
 from card24_pipeline.models.tokenized import tokenize_examples
-from card24_pipeline.pipelines.sft.training_params import SftParams
-from card24_pipeline.training.language_modelling import train_language_model
+from card24_pipeline.parameters.arms import read_arm
+from card24_pipeline.parameters.base import Params
+from card24_pipeline.training.language_modelling import ScheduleParams, train_language_model
 from card24_pipeline.training.progress import open_progress
 
 
+class SftArmParams(Params):
+    """Fine-tuning on the ID rule, and the steps after which a checkpoint is kept (the last step always is)."""
+
+    checkpoint_steps: list[PositiveInt] = Field(min_length=1)
+    schedule: ScheduleParams
+
+    @model_validator(mode="after")
+    def check_steps(self) -> Self:
+        """Check that checkpoints are kept within the run."""
+        if max(self.checkpoint_steps) > self.schedule.steps:
+            raise ValueError(f"checkpoint_steps: expected steps up to schedule.steps ({self.schedule.steps})")
+        return self
+
+
 def train_sft(
-    base_model: Path, sft_examples: pd.DataFrame, params: SftParams, seed: int, progress: Path
+    base_model: Path,
+    sft_examples: pd.DataFrame,
+    sft_arms: Mapping[str, Any],
+    sft_arm: str,
+    seed: int,
+    device: str,
+    progress: Path,
 ) -> tuple[Path, pd.DataFrame, dict[str, Any]]:
     """Fine-tune all parameters on answers to ID hands, keeping log-spaced checkpoints.
 
     Args:
         base_model: Checkpoint folder to start from.
         sft_examples: Columns ``prompt`` and ``answer``.
-        params: Schedule and checkpoint steps.
+        sft_arms: Schedule and checkpoint steps of each arm, of which this arm's are read.
+        sft_arm: Name of this arm.
         seed: Order of the examples.
+        device: Where it is trained.
         progress: Private folder from which a killed run resumes.
 
     Returns:
         A staged folder with one checkpoint folder per kept step, the training history and the timings.
     """
-    model, tokenizer = load_checkpoint(base_model)
+    params = read_arm(sft_arms, sft_arm, SftArmParams)
+    model, tokenizer = load_checkpoint(base_model, device)
     check_vocabulary(tokenizer, [*sft_examples["prompt"], *sft_examples["answer"]], base_model)
     examples = tokenize_examples(
         tokenizer,
@@ -40,7 +64,7 @@ def train_sft(
         max_tokens=model.config.max_position_embeddings,
     )
     steps = sorted({*params.checkpoint_steps, params.schedule.steps})
-    work = open_progress(progress, base_model, sft_examples, params, seed)
+    work = open_progress(progress, base_model, sft_examples, params, seed, device)
     run = train_language_model(
         model.train(), tokenizer, examples, params.schedule, save_steps=steps, seed=seed, progress=work
     )

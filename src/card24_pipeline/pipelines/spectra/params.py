@@ -1,18 +1,16 @@
 """Parameters of the spectra."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from card24_pipeline.parameters.base import Params
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
-class SpectraParams(BaseModel):
+class SpectraParams(Params):
     """Bands of singular values, and the null models beside them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     fractions: list[Fraction] = Field(min_length=1)
     null_draws: PositiveInt

@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from card24_pipeline.pipelines.spectra.measure_spectra import measure_spectra
+from card24_pipeline.pipelines.spectra.measure_rl_spectra import measure_rl_spectra
+from card24_pipeline.pipelines.spectra.measure_sft_spectra import measure_sft_spectra
 
 
 def create_pipeline() -> Pipeline:
@@ -10,18 +11,25 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                measure_spectra,
+                measure_sft_spectra,
+                inputs=["base_model", "sft_checkpoints", "selected_checkpoints@one", "params:spectra"],
+                outputs=["sft_spectra@one", "sft_spectra_by_index@one", "sft_spectra_timings"],
+                name="measure_sft_spectra",
+                namespace="spectra",
+            ),
+            Node(
+                measure_rl_spectra,
                 inputs=[
                     "base_model",
                     "sft_checkpoints",
                     "rl_checkpoints",
-                    "rl_anchored_checkpoints",
-                    "selected_checkpoints@seed",
+                    "selected_checkpoints@one",
                     "params:spectra",
+                    "params:rl_arm",
                 ],
-                outputs=["spectra@seed", "spectra_by_index@seed", "rl_return@seed", "spectra_timings"],
-                name="measure_spectra",
+                outputs=["rl_spectra@one", "rl_spectra_by_index@one", "rl_return@one", "rl_spectra_timings"],
+                name="measure_rl_spectra",
                 namespace="spectra",
-            )
+            ),
         ]
     )

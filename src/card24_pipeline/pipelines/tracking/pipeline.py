@@ -2,57 +2,14 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from card24_pipeline.pipelines.tracking.publish_study import publish_study
+from card24_pipeline.page.sections import FIGURE_KEYS
+from card24_pipeline.pipelines.tracking.publish_study import FRAMES, publish_study
 
-# By the name under which the node takes it.
-TABLES = {
-    "base_scores": "base_scores",
-    "sft_scores": "sft_scores@all_seeds",
-    "sft_history": "sft_history@all_seeds",
-    "selected_checkpoints": "selected_checkpoints@all_seeds",
-    "rl_scores": "rl_scores@all_seeds",
-    "rl_history": "rl_history@all_seeds",
-    "rl_anchored_scores": "rl_anchored_scores@all_seeds",
-    "rl_anchored_history": "rl_anchored_history@all_seeds",
-    "spectra_bands": "spectra@all_seeds",
-    "recovery_variants": "recovery_variants@all_seeds",
-    "recovery_scores": "recovery_scores@all_seeds",
-}
-SETTINGS = ("game", "base_model", "sft", "scoring", "selection", "rl", "rl_arms", "spectra", "recovery", "report")
-FILES = (
-    "study_report",
-    "rl_report",
-    "spectra_report",
-    "recovery_report",
-    "study_page",
-    "claims",
-    "sft_scores_table",
-    "sft_curves",
-    "accuracy_by_step",
-    "sft_contrasts",
-    "rl_contrasts",
-    "rl_runs",
-    "spectra_summary",
-    "spectra_contrasts",
-    "rl_return_summary",
-    "recovery_points",
-    "recovery_chosen",
-    "claims_table",
-    "model_card",
-    "data_card",
-)
-FIGURES = (
-    "sft_figure",
-    "rl_figure",
-    "rl_training_figure",
-    "spectra_rotation_figure",
-    "spectra_sigma_figure",
-    "spectra_depth_figure",
-    "recovery_by_k_figure",
-    "recovery_controls_figure",
-    "recovery_frontier_figure",
-    "recovery_cost_figure",
-)
+SETTINGS = (
+    "game", "base_model", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms", "findings",
+)  # fmt: skip
+FILES = ("claims@file", "models@file", "estimates@file", "rl_runs@file", "accuracy_by_step@file", "edit_points@file")
+REPORTS = ("report", "report_rl", "report_spectra", "report_edits", "claims_table", "model_card", "data_card")
 
 
 def create_pipeline() -> Pipeline:
@@ -63,11 +20,15 @@ def create_pipeline() -> Pipeline:
                 publish_study,
                 inputs={
                     "store": "tracking_store",
-                    **TABLES,
+                    "base_scores": "base_scores",
+                    "estimates": "estimates@table",
+                    "metrics": "study_metrics",
+                    **{name: f"{name}@all" for name in FRAMES},
                     "seeds": "params:seeds",
                     **{name: f"params:{name}" for name in SETTINGS},
-                    **{f"{name}_file": f"{name}@file" for name in FILES},
-                    **{name: name for name in FIGURES},
+                    **{f"{name.partition('@')[0]}_file": name for name in (*FILES, "study_page@file")},
+                    **{f"{name}_report": f"{name}@path" for name in REPORTS},
+                    **{f"{key}_figure": f"{key}_figure" for key in FIGURE_KEYS},
                 },
                 outputs="published",
                 name="publish_study",

@@ -9,8 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from card24_pipeline.catalog.per_seed import SeedFrames
-from card24_pipeline.tracking.children import ANCHORED, PLAIN, StudyTables
+from card24_pipeline.tracking.children import StudyTables
 from card24_pipeline.tracking.errors import PublishingError
 from card24_pipeline.tracking.provenance import describe_provenance
 from card24_pipeline.tracking.publishing import publish_study_record
@@ -20,26 +19,24 @@ from card24_pipeline.tracking.study import digest_artifacts, put_study_together
 logger = logging.getLogger(__name__)
 
 
+FRAMES = (
+    "sft_scores", "sft_history", "selected_checkpoints", "rl_scores", "rl_history", "edit_variants", "edit_scores",
+)  # fmt: skip
+ARMS = {"sft_arm": "sft_arms", "rl_arm": "rl_arms", "edit_arm": "edit_arms"}
+
+
 def publish_study(
     store: TrackingStore,
     base_scores: pd.DataFrame,
-    sft_scores: SeedFrames,
-    sft_history: SeedFrames,
-    selected_checkpoints: SeedFrames,
-    rl_scores: SeedFrames,
-    rl_history: SeedFrames,
-    rl_anchored_scores: SeedFrames,
-    rl_anchored_history: SeedFrames,
-    spectra_bands: SeedFrames,
-    recovery_variants: SeedFrames,
-    recovery_scores: SeedFrames,
+    estimates: pd.DataFrame,
+    metrics: dict[str, Any],
     seeds: list[int],
-    **settings_and_files: Any,
+    **others: Any,
 ) -> dict[str, Any]:
     """Publish a parent run for the study and a child run for each of its models, where they are not there yet.
 
-    ``settings_and_files`` are the blocks of parameters that the study was made with, and the paths of the files that
-    the parent keeps copies of; those that do not exist are left out.
+    ``others`` are the readers of ``FRAMES``, the blocks of parameters that the study was made with, and the paths of
+    the files that the parent keeps copies of; those that do not exist are left out.
 
     Returns:
         What was published, whatever the store: the study's digest, those of all it is made of, and the number of runs.
@@ -48,18 +45,14 @@ def publish_study(
         ClickException: If the store cannot be used, or a file is not what it should be. Nothing is returned then, so
             that the stage is not done.
     """
-    files = [value for value in settings_and_files.values() if isinstance(value, Path)]
-    settings = {name: value for name, value in settings_and_files.items() if not isinstance(value, Path)}
+    files = [value for value in others.values() if isinstance(value, Path)]
+    settings = {name: value for name, value in others.items() if not isinstance(value, Path) and name not in FRAMES}
+    lists = {"seed": seeds, **{key: list(settings[name]) for key, name in ARMS.items()}}
+    names = [name for name in estimates.columns if estimates[name].dtype == object or name == "change_model"]
     tables = StudyTables(
         base_scores=base_scores,
-        sft_scores=sft_scores.read(seeds),
-        sft_history=sft_history.read(seeds),
-        selected_checkpoints=selected_checkpoints.read(seeds),
-        rl_scores={PLAIN: rl_scores.read(seeds), ANCHORED: rl_anchored_scores.read(seeds)},
-        rl_history={PLAIN: rl_history.read(seeds), ANCHORED: rl_anchored_history.read(seeds)},
-        spectra=spectra_bands.read(seeds),
-        recovery_variants=recovery_variants.read(seeds),
-        recovery_scores=recovery_scores.read(seeds),
+        estimates=estimates.fillna(dict.fromkeys(names, "")),
+        **{name: others[name].read(**lists) for name in FRAMES},
     )
     artifacts = digest_artifacts(tables, settings, files)
     try:
@@ -67,6 +60,7 @@ def publish_study(
             tables,
             settings,
             files,
+            metrics,
             scale=store.scale,
             checkpoints=store.checkpoints,
             artifacts=artifacts,

@@ -1,0 +1,1 @@
+"""From graded hands and measured weights to estimates, statements and verdicts."""

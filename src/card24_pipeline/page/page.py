@@ -1,0 +1,121 @@
+"""The page: verdicts, figures, what was run, and every answer, in one file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from card24_pipeline.page.figure import Figure
+from card24_pipeline.page.plotting import render_figure
+from card24_pipeline.page.reports import load_templates
+from card24_pipeline.page.titles import write_interval, write_number
+from card24_pipeline.study.vocabulary import CLAIMS, EXPLORATORY, FAILS, HOLDS, MEANINGLESS, UNDECIDED
+
+MARKS = {HOLDS: ("✓", "holds"), FAILS: ("✗", "fails"), UNDECIDED: ("?", "open"), EXPLORATORY: ("", "plain")}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: its id, heading and figures."""
+
+    key: str
+    title: str
+    figures: Sequence[Figure]
+
+
+def render_page(
+    *,
+    scale: str,
+    claims: Mapping[str, Any],
+    sections: Sequence[Section],
+    hands: str,
+    facts: Mapping[str, Mapping[str, Any]],
+    parameters: Mapping[str, Any],
+    model_organism: bool,
+    engineering: bool,
+) -> str:
+    """Render the page.
+
+    Args:
+        scale: Name of the study's scale.
+        claims: The verdicts as ``claims.json`` has them.
+        sections: The figures.
+        hands: Output of ``pack_hands``.
+        facts: What was run: tables of two columns by their heading.
+        parameters: All parameters of the study.
+        model_organism: Whether the base was trained by the pipeline.
+        engineering: Whether the scale's figures mean nothing.
+
+    Returns:
+        HTML, the same text for the same arguments.
+    """
+    from plotly.offline import get_plotlyjs
+
+    environment = load_templates(html=True)
+    environment.filters["code"] = _mark_code
+    return environment.get_template("page.html.j2").render(
+        scale=scale,
+        claims=[
+            {
+                "number": number,
+                "title": title,
+                "rows": [_write_row(row) for row in claims["statements"] if row["claim"] == number],
+            }
+            for number, title in CLAIMS.items()
+        ],
+        confidence=f"{claims['confidence']:.0%}",
+        seeds=len(claims["seeds"]),
+        sections=[
+            {"key": section.key, "title": section.title, "figures": [_embed(figure) for figure in section.figures]}
+            for section in sections
+        ],
+        plotly=Markup(get_plotlyjs()),
+        hands=hands,
+        facts=facts,
+        parameters=json.dumps(parameters, indent=1, ensure_ascii=False),
+        model_organism=model_organism,
+        warning=MEANINGLESS if engineering else "",
+    )
+
+
+def _embed(figure: Figure) -> dict[str, Any]:
+    csv = figure.table.to_csv(index=False, float_format="%.6g")
+    return {
+        "key": figure.key,
+        "title": figure.title,
+        "caption": figure.caption,
+        "html": Markup(render_figure(figure)),
+        "csv": f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}",
+    }
+
+
+def _mark_code(text: str) -> Markup:
+    """Escape a text and set what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _write_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    mark, kind = MARKS[row["verdict"]]
+    measured = row["note"] if row["estimate"] is None else write_interval(row, row["unit"])
+    alone = ", ".join(write_number(value, row["unit"]) for value in row["by_seed"].values())
+    reasons = filter(None, [row["note"] if row["estimate"] is not None else "", row["why_exploratory"]])
+    published = [f"{figure['label']} {write_interval(figure, row['unit'])}" for figure in row["published"]]
+    return {
+        "text": row["text"],
+        "by_construction": row["by_construction"],
+        "verdict": row["verdict"],
+        "mark": mark,
+        "kind": kind,
+        # A line must not end between a number and its percent sign.
+        "measured": measured.replace(" %", "\u00a0%"),
+        "basis": "; ".join(
+            [*([f"{row['clusters']} {row['cluster']}; seeds alone: {alone}"] if row["clusters"] else []), *reasons]
+        ).replace(" %", "\u00a0%"),
+        "published": [*published, *filter(None, [row["published_note"]])],
+    }

@@ -1,0 +1,108 @@
+"""Every figure of a study, by the sections of the page; the same are drawn as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from card24_pipeline.findings.changes import find_fraction, pick_changes
+from card24_pipeline.findings.choices import CLAIMED_MERGE
+from card24_pipeline.findings.gathering import StudyTables
+from card24_pipeline.findings.lookup import Findings
+from card24_pipeline.findings.models import name_model
+from card24_pipeline.page.edit_figures import KNOBS, is_drawable, show_choices, show_costs, show_frontier, show_knobs
+from card24_pipeline.page.page import Section
+from card24_pipeline.page.titles import title_family
+from card24_pipeline.page.training_figures import show_accuracy, show_outcomes, show_rl_gains, show_rl_training
+from card24_pipeline.page.weight_figures import show_depth, show_rotation, show_sigma
+from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, sort_roles
+
+FIGURE_KEYS = (
+    "frontier", "edits_controls", "edits_cost", "sft_curves", "rl_gains", "rl_training", "spectra_rotation",
+    "spectra_depth", "spectra_sigma", "outcomes",
+)  # fmt: skip
+"""Figures that every study has, which are drawn as files too."""
+
+
+def build_sections(findings: Findings, tables: StudyTables) -> list[Section]:
+    """Build every section of the page.
+
+    Args:
+        findings: What was found.
+        tables: What was measured, for figures that show more than estimates.
+    """
+    arm = findings.sft_arm
+    after, before = name_model(arm, END), BASE
+    bands, indices = (pick_changes(table, tables.selected) for table in (tables.sft_spectra, tables.sft_by_index))
+    bands, indices = (table[(table["subject"] == after) & (table["reference"] == before)] for table in (bands, indices))
+    edits = [show_frontier(findings), *(show_knobs(findings, key) for key in KNOBS), show_choices(findings)]
+    return [
+        Section("edits", "Cheap edits in place of RL", [f for f in [*edits, show_costs(findings)] if is_drawable(f)]),
+        Section("training", "SFT and RL", [show_accuracy(findings), show_rl_gains(findings)]),
+        Section(
+            "rl", "RL while it trains", [show_rl_training(tables.name_sft_arm(tables.rl_history), tables.selected)]
+        ),
+        Section(
+            "weights",
+            "How the weights moved",
+            [show_rotation(indices), show_depth(bands, find_fraction(bands)), show_sigma(indices)],
+        ),
+        Section(
+            "errors",
+            "What goes wrong",
+            [show_outcomes(list_hands_by_role(findings, tables), (findings.ood, ID_SEEN))],
+        ),
+    ]
+
+
+def list_hands_by_role(findings: Findings, tables: StudyTables) -> dict[str, pd.DataFrame]:
+    """Return the graded hands of the models that are compared outcome by outcome, by their titles."""
+    arm, selected = findings.sft_arm, tables.selected
+    found = {"base": tables.base_hands}
+    for role in (MAX_OOD, END):
+        found[findings.title(name_model(arm, role))] = tables.sft_hands.merge(
+            selected.loc[selected["role"] == role, ["seed", "sft_arm", "step"]], on=["seed", "sft_arm", "step"]
+        )
+    ends = selected.rename(columns={"step": "from_step"})
+    for rl_arm in findings.rl_arms:
+        hands = tables.name_sft_arm(tables.rl_hands[tables.rl_hands["rl_arm"] == rl_arm])
+        ends_of_arm = ends.loc[ends["role"] == END, ["seed", "sft_arm", "from_step"]]
+        found[findings.title(name_model(rl_arm, f"from {END}"))] = hands.merge(
+            ends_of_arm, on=["seed", "sft_arm", "from_step"]
+        )
+    models = findings.models
+    merges = models[(models["sft_arm"] == arm) & models["model"].str.endswith(f"/{CLAIMED_MERGE}")]
+    for row in merges.to_dict("records"):
+        own = tables.edit_hands[tables.edit_hands["edit_arm"] == row["arm"]]
+        found[f"{title_family(row, findings)}, {row['knob']:g}"] = own[own["variant"] == CLAIMED_MERGE]
+    return {title: hands for title, hands in found.items() if len(hands)}
+
+
+def list_models(tables: StudyTables) -> dict[tuple[str, int | None], pd.DataFrame]:
+    """List the graded hands of every model and seed, by what the browser of hands calls them."""
+    models: dict[tuple[str, int | None], pd.DataFrame] = {(BASE, None): tables.base_hands}
+    for arm, template, column, table in (
+        ("sft_arm", "SFT step {}", "step", tables.sft_hands),
+        ("rl_arm", "RL from step {}", "from_step", tables.rl_hands),
+        ("edit_arm", "{}", "variant", tables.edit_hands),
+    ):
+        several = table[arm].nunique() > 1
+        groups: Iterable[tuple[Any, pd.DataFrame]] = table.groupby([arm, column, "seed"], sort=False)
+        for (name, value, seed), hands in groups:
+            models[f"{name} {template.format(value)}" if several else template.format(value), int(seed)] = hands
+    return models
+
+
+def list_roles(tables: StudyTables) -> dict[str, Mapping[int, str]]:
+    """Name the SFT models of ``list_models`` by the role of their checkpoint: its step, by role and seed."""
+    several = tables.selected["sft_arm"].nunique() > 1
+    roles = {}
+    for arm, chosen in tables.selected.groupby("sft_arm", sort=False):
+        for role in sort_roles(chosen["role"]):
+            own = chosen[chosen["role"] == role]
+            prefix = f"{arm} " if several else ""
+            steps = zip(own["seed"], own["step"], strict=True)
+            roles[f"{prefix}{role}"] = {int(seed): f"{prefix}SFT step {step}" for seed, step in steps}
+    return roles

@@ -1,0 +1,1 @@
+"""What all seeds and arms say together."""

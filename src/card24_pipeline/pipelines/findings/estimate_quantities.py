@@ -1,0 +1,28 @@
+"""Estimate every quantity of the study, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from card24_pipeline.findings.gathering import estimate_study, spread_levels
+from card24_pipeline.findings.resampling import Bootstrap
+from card24_pipeline.parameters.rules import RulesParams
+from card24_pipeline.pipelines.findings.params import FindingsParams
+from card24_pipeline.pipelines.findings.tables import read_study
+
+
+def estimate_quantities(
+    base_hand_scores: pd.DataFrame, seeds: list[int], rules: RulesParams, params: FindingsParams, **inputs: Any
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Bring what every seed and arm measured together.
+
+    Returns:
+        The models, the estimates, the RL runs, and pass@1 by SFT step and by model, as plots of DVC want it.
+    """
+    tables = read_study(base_hand_scores, seeds, inputs)
+    bootstrap = Bootstrap(params.resamples, params.bootstrap_seed, params.confidence)
+    models, estimates, runs = estimate_study(tables, bootstrap, next(iter(rules.ood)))
+    steps, points = (spread_levels(models, estimates, by_step=by_step) for by_step in (True, False))
+    return models, estimates, runs, steps, points

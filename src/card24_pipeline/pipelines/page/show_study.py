@@ -1,0 +1,75 @@
+"""Draw every figure and render the page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from card24_pipeline.findings.gathering import open_findings
+from card24_pipeline.page.drawing import draw_figure
+from card24_pipeline.page.hands import pack_hands
+from card24_pipeline.page.page import render_page
+from card24_pipeline.page.sections import FIGURE_KEYS, build_sections, list_models, list_roles
+from card24_pipeline.parameters.plain import to_plain
+from card24_pipeline.parameters.rules import RulesParams
+from card24_pipeline.pipelines.findings.params import FindingsParams
+from card24_pipeline.pipelines.findings.tables import read_study
+from card24_pipeline.provenance.files import digest_files
+from card24_pipeline.provenance.machine import list_versions, read_processor
+
+SHOWN = "shown_"
+
+
+def show_study(
+    claims: dict[str, Any],
+    claims_file: Path,
+    models: pd.DataFrame,
+    estimates: pd.DataFrame,
+    runs: pd.DataFrame,
+    base_hand_scores: pd.DataFrame,
+    seeds: list[int],
+    rules: RulesParams,
+    params: FindingsParams,
+    **inputs: Any,
+) -> list[Any]:
+    """Bring figures, verdicts and every answer together on one page, and draw the figures as files.
+
+    Args:
+        claims: The verdicts.
+        claims_file: Where they lie, beside all that the page is made of.
+        models: With the next two, the findings.
+        estimates: See above.
+        runs: See above.
+        base_hand_scores: With ``inputs``, the study's tables.
+        seeds: The study's seeds.
+        rules: The game's rules.
+        params: Settings of the findings.
+        **inputs: The rest of the study's tables and arms, and as ``shown_<name>`` the parameters that the page lists.
+
+    Returns:
+        The page, as HTML, then Matplotlib figures in the order of ``FIGURE_KEYS``.
+    """
+    findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), confidence=params.confidence)
+    tables = read_study(base_hand_scores, seeds, inputs)
+    sections = build_sections(findings, tables)
+    figures = {figure.key: figure for section in sections for figure in section.figures}
+    folder = claims_file.parent
+    files = [folder / name for name in ("claims.json", "models.csv", "estimates.csv", "rl_runs.csv")]
+    shown = {name.removeprefix(SHOWN): to_plain(value) for name, value in inputs.items() if name.startswith(SHOWN)}
+    page = render_page(
+        scale=folder.name,
+        claims=claims,
+        sections=sections,
+        hands=pack_hands(list_models(tables), list_roles(tables)),
+        facts={
+            "Rendered with": list_versions() | {"processor": read_processor(), "cores": str(os.cpu_count())},
+            "Digests of what it was made of (md5)": digest_files(files, folder),
+        },
+        parameters=shown,
+        model_organism=shown["base_model"]["source"]["kind"] == "from_scratch",
+        engineering=params.engineering_only,
+    )
+    return [page, *(draw_figure(figures[key]) for key in FIGURE_KEYS)]

@@ -1,0 +1,48 @@
+"""Write the reports and the cards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from card24_pipeline.findings.gathering import open_findings
+from card24_pipeline.page.reports import write_claims, write_data_card, write_model_card
+from card24_pipeline.page.reports import write_reports as write
+from card24_pipeline.parameters.plain import to_plain
+from card24_pipeline.parameters.rules import RulesParams
+from card24_pipeline.pipelines.findings.params import FindingsParams
+
+
+def write_reports(
+    claims: dict[str, Any],
+    models: pd.DataFrame,
+    estimates: pd.DataFrame,
+    runs: pd.DataFrame,
+    multisets: pd.DataFrame,
+    eval_hands: pd.DataFrame,
+    pretraining_examples: pd.DataFrame,
+    sft_examples: pd.DataFrame,
+    rl_hands: pd.DataFrame,
+    base_model: Any,
+    rules: RulesParams,
+    params: FindingsParams,
+) -> tuple[str, ...]:
+    """Write the reports on SFT, RL, weights and edits, the verdicts, the model card and the data card.
+
+    Returns:
+        Markdown, in that order.
+    """
+    findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), confidence=params.confidence)
+    source, engineering = to_plain(base_model), params.engineering_only
+    examples = {
+        "pre-training examples (a base from scratch)": len(pretraining_examples),
+        "SFT examples": len(sft_examples),
+        "RL hands": len(rl_hands),
+    }
+    return (
+        *write(findings, engineering=engineering, trained_here=source["source"]["kind"] == "from_scratch").values(),
+        write_claims(claims, engineering=engineering),
+        write_model_card(findings, source, engineering=engineering),
+        write_data_card(eval_hands, multisets, examples),
+    )

@@ -1,1 +1,0 @@
-"""Curves, contrasts, verdicts, figures and pages."""

@@ -1,0 +1,162 @@
+import pandas as pd
+import pytest
+
+from card24_pipeline.findings.judge import adjust_p_values, judge_statements, summarise_study
+from card24_pipeline.findings.lookup import Findings, Found
+from card24_pipeline.findings.published import Comparison, measure_published, newcombe_interval
+from card24_pipeline.findings.statements import Statement, list_statements, statement
+
+NOTHING = pd.DataFrame(columns=["model", "stage", "sft_step", "split", "percent", "n"])
+
+
+def make(key="one", *, estimate=0.5, p_value=0.001, side="above", bound=0.0, confirmatory=True, found=None):
+    """A statement whose estimate is told."""
+    row = {"estimate": estimate, "low": estimate - 1, "high": estimate + 1, "p_value": p_value, "bound": bound}
+    row |= {"clusters": 40, "seeds": 3, "split": "ood"}
+    measured = Found(row, {"seed 0": estimate}) if found is None else found
+    reason = "" if confirmatory else "no placebo"
+    return Statement(key, key, 1, lambda _: measured, side, bound, "points", confirmatory, reason, False, (), "")
+
+
+@pytest.fixture
+def judge(findings):
+    return lambda *statements: {row["key"]: row for row in judge_statements(statements, findings, NOTHING)}
+
+
+class TestHolm:
+    def test_p_values_step_down(self):
+        adjusted = adjust_p_values({"none": 0.9, "sure": 0.001, "weak": 0.03})
+        assert adjusted == pytest.approx({"sure": 0.003, "weak": 0.06, "none": 0.9})
+
+    def test_none_is_below_the_one_before_it(self):
+        assert adjust_p_values({"first": 0.02, "second": 0.021})["second"] == pytest.approx(0.04)
+
+    def test_what_holds_alone_is_undecided_among_many(self, judge):
+        weak = make("weak", p_value=0.03)
+        assert judge(weak)["weak"]["verdict"] == "holds"
+        others = [make(f"other {place}", p_value=0.9) for place in range(4)]
+        assert judge(weak, *others)["weak"]["verdict"] == "undecided"
+
+    def test_the_family_is_all_confirmatory_statements_and_no_other(self, judge):
+        weak = make("weak", p_value=0.03)
+        others = [make(f"other {place}", p_value=0.9, confirmatory=False) for place in range(4)]
+        rows = judge(weak, *others)
+        assert rows["weak"]["verdict"] == "holds"
+        assert {rows[f"other {place}"]["verdict"] for place in range(4)} == {"exploratory"}
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(
+        ("estimate", "side", "bound", "p_value", "verdict"),
+        [
+            (2.0, "above", 0.0, 0.001, "holds"),
+            (-2.0, "above", 0.0, 0.001, "does not hold"),
+            (-2.0, "below", 0.0, 0.001, "holds"),
+            (2.0, "below", 3.5, 0.001, "holds"),
+            (2.0, "above", 3.5, 0.001, "does not hold"),
+            (2.0, "above", 2.5, 0.06, "undecided"),
+        ],
+    )
+    def test_by_the_side_of_the_bound(self, judge, estimate, side, bound, p_value, verdict):
+        row = judge(make(estimate=estimate, side=side, bound=bound, p_value=p_value))["one"]
+        assert row["verdict"] == verdict
+        assert row["by_seed"] == {"seed 0": estimate}
+
+    def test_exploratory_statements_get_an_interval_and_no_word(self, judge):
+        row = judge(make(confirmatory=False))["one"]
+        assert (row["verdict"], row["p_holm"], row["low"]) == ("exploratory", None, -0.5)
+        assert row["why_exploratory"] == "no placebo"
+
+    def test_runs_that_do_not_count_decide_nothing(self, judge):
+        counted = make()
+        idle = Found(counted.measure(None).row, {}, "runs that do not count", decides=False)
+        assert judge(make(found=idle))["one"]["verdict"] == "undecided"
+
+    def test_what_was_not_measured_says_why_and_costs_the_others_nothing(self, judge):
+        rows = judge(make("one", p_value=0.03), make("lost", found=Found(note="not measured")))
+        assert (rows["lost"]["verdict"], rows["lost"]["estimate"]) == ("undecided", None)
+        assert rows["lost"]["note"] == "not measured"
+        assert rows["one"]["verdict"] == "holds"
+
+    def test_a_bound_of_another_p_value_is_refused(self, findings):
+        other = Statement(**{**vars(make()), "bound": 0.5})
+        with pytest.raises(ValueError, match=r"statement one: its bound is 0\.5, that of its estimate 0\.0"):
+            judge_statements([other], findings, NOTHING)
+
+
+class TestRegistry:
+    def test_every_statement_is_measured_on_a_whole_study(self, findings):
+        rows = {one.key: one.measure(findings) for one in list_statements()}
+        assert {key for key, found in rows.items() if found.row is None} == set()
+        assert rows["rl_from_end_raises_ood"].row["estimate"] == pytest.approx(0.1)
+        assert rows["top_directions_recover"].row["estimate"] == pytest.approx(0.5)
+
+    def test_what_has_no_placebo_or_compares_at_unequal_id_gets_no_verdict(self):
+        confirmatory = {one.key for one in list_statements() if one.confirmatory}
+        assert confirmatory == {
+            "ood_peaks_before_end",
+            "id_seen_does_not_fall",
+            "id_heldout_does_not_fall",
+            "ends_turn_more_beyond_nulls",
+        }
+
+    def test_an_exploratory_statement_says_why(self):
+        with pytest.raises(ValueError, match="say why it is exploratory"):
+            statement(1)(lambda findings: Found())
+
+    def test_a_name_is_registered_once(self):
+        def ood_peaks_before_end(findings: Findings) -> Found:
+            return Found()
+
+        list_statements()
+        with pytest.raises(ValueError, match="registered twice"):
+            statement(1, confirmatory=True)(ood_peaks_before_end)
+
+    def test_without_rl_its_statements_are_not_measured(self, study):
+        tables = study.tables()
+        empty = {name: getattr(tables, name).iloc[:0] for name in ("rl_hands", "rl_scores", "rl_history")}
+        empty |= {name: getattr(tables, name).iloc[:0] for name in ("rl_spectra", "rl_by_index", "rl_return")}
+        found = study.find(**empty)
+        rows = {one.key: one.measure(found) for one in list_statements() if one.claim == 4}
+        assert {row.note for row in rows.values()} == {"not measured"}
+
+
+def test_headline_figures(findings):
+    claims = judge_statements(list_statements(), findings, PUBLISHED)
+    summary = summarise_study(claims, findings, ("ood", "id_seen"))
+    assert summary["pass_at_1"]["ood"]["main/end"] == 0.2
+    assert "main/step 10" not in summary["pass_at_1"]["ood"]
+    assert summary["claims"]["ood_peaks_before_end"] == pytest.approx(0.6)
+    assert sum(summary["verdicts"].values()) == len(claims)
+
+
+STAGES = [("rl", step) for step in (140, 500, 700, 800, 900, 1100)] + [("sft", step) for step in (500, 700, 900)]
+STAGES += [("sft_max_ood", 140), ("sft_max_ood", 120), ("sft_end", 1100), ("sft_end", 800)]
+PUBLISHED = pd.DataFrame(
+    {"model": model, "stage": stage, "sft_step": step, "split": split, "percent": 10.0, "n": 234}
+    for model in ("Llama-3.2-11B", "Qwen2.5-7B")
+    for stage, step in STAGES
+    for split in ("id", "ood")
+)
+
+
+class TestPublished:
+    TABLE = pd.DataFrame(
+        {
+            "model": "Llama",
+            "stage": ["rl", "rl", "sft_end"],
+            "sft_step": [1100, 1100, 1100],
+            "split": "ood",
+            "percent": [15.38, 16.24, 8.97],
+            "n": 234,
+        }
+    )
+
+    def test_difference_of_the_first_figure_listed(self):
+        found = measure_published(self.TABLE, Comparison("Llama", ("rl", 1100), ("sft_end", 1100), "RL − End"))
+        assert found["estimate"] == pytest.approx(0.1538 - 0.0897)
+        assert (found["label"], found["hands"]) == ("Llama: RL − End", 234)
+
+    def test_newcombe_s_published_example(self):
+        interval = newcombe_interval((56 / 70, 70), (48 / 80, 80), confidence=0.95)
+        assert (interval.low, interval.high) == pytest.approx((0.0524, 0.3339), abs=1e-4)

@@ -1,0 +1,76 @@
+import pytest
+
+from card24_pipeline.findings.models import lay_out_hands
+from card24_pipeline.study.vocabulary import sort_roles
+
+HALF = "main/uv_top donor=max_ood top_fraction=0.2"
+
+
+def test_roles_are_sorted_down_the_ladder():
+    assert sort_roles(["end", "rung_10", "max_ood", "rung_2", "end"]) == ["max_ood", "rung_2", "rung_10", "end"]
+
+
+class TestListing:
+    def test_every_model_is_listed_once_by_arm(self, findings):
+        models = findings.models.set_index("model")
+        assert models.index.is_unique
+        assert {"base", "main/max_ood", "main/end", "main/middle", "main/step 10", "plain/from end"} <= set(
+            models.index
+        )
+        assert models["kind"].value_counts().to_dict() == {"edit": 14, "sft": 7, "rl": 5, "base": 1}
+        assert models.loc[HALF, ["arm", "sft_arm", "method", "donor", "knob"]].tolist() == [
+            "main", "main", "uv_top", "max_ood", 0.2,
+        ]  # fmt: skip
+
+    def test_costs_are_means_over_seeds_and_rl_is_summed_over_its_updates(self, findings):
+        costs = findings.models.set_index("model")["cost_flops"]
+        assert costs[HALF] == 1_500
+        assert costs["plain/from end"] == 15_000 * 60
+        free = ["main/end", "main/max_ood", "base", "main/layer_reset donor=max_ood quarter=1"]
+        assert costs[free].tolist() == [0] * 4
+
+    def test_a_variant_that_is_not_described_is_named(self, study):
+        variants = study.variants().query("method != 'layer_scaling'")
+        with pytest.raises(ValueError, match=r"not described or not scored: main/layer_scaling donor=max_ood"):
+            study.estimate(edit_variants=variants)
+
+
+class TestHands:
+    def test_a_model_scored_on_some_hands_only_is_refused(self, study):
+        with pytest.raises(
+            ValueError, match=r"seed 0: 'main/uv_top donor=max_ood top_fraction=0\.1' was scored on 98%"
+        ):
+            study.estimate(edit_hands=study.edit_hands().drop(index=0))
+
+    def test_each_seed_has_its_own_steps(self, study):
+        own = study.selected()
+        own.loc[(own["seed"] == 1) & (own["role"] == "max_ood"), "step"] = 20
+        estimates = study.estimate(selected=own)[1]
+        losses = pick(estimates, "difference of pass@1", "main/max_ood", "main/end").set_index("scope")["estimate"]
+        assert losses.to_dict() == pytest.approx({"all seeds": 0.45, "seed 0": 0.6, "seed 1": 0.3})
+
+    def test_a_seed_without_a_rung_leaves_the_others(self, study):
+        shorter = study.selected().query("seed == 0 or role != 'rung_1'")
+        estimates = study.estimate(selected=shorter)[1]
+        gains = pick(estimates, "difference of pass@1", "plain/from rung_1", "main/rung_1")
+        assert set(gains["scope"]) == {"all seeds", "seed 0"}
+        assert set(gains["seeds"]) == {1}
+
+    def test_the_middle_is_the_mean_of_the_rungs(self, study):
+        from card24_pipeline.findings.models import ScoredHands
+
+        tables = study.tables()
+        two = tables.selected[tables.selected["role"] == "rung_1"].assign(role="rung_2", step=40)
+        selected = tables.selected.merge(two, how="outer")
+        wide = lay_out_hands(
+            ScoredHands(
+                tables.base_hands, tables.sft_hands, tables.rl_hands, tables.edit_hands, selected, tables.sft_arms
+            )
+        )
+        expected = (wide["main/rung_1"] + wide["main/rung_2"]) / 2
+        assert wide["main/middle"].equals(expected.rename("main/middle"))
+
+
+def pick(estimates, quantity, subject, reference, split="ood", hands="all"):
+    where = {"quantity": quantity, "subject": subject, "reference": reference, "split": split, "hands": hands}
+    return estimates[(estimates[list(where)] == list(where.values())).all(axis=1)]

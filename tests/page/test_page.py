@@ -1,0 +1,197 @@
+import base64
+import gzip
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from card24_pipeline.findings.judge import judge_statements
+from card24_pipeline.findings.statements import list_statements
+from card24_pipeline.page.figure import Figure, make_table
+from card24_pipeline.page.hands import OUTCOMES, pack_hands
+from card24_pipeline.page.page import Section, render_page
+from card24_pipeline.page.reports import write_claims, write_data_card, write_model_card, write_reports
+from card24_pipeline.page.sections import list_models, list_roles
+from card24_pipeline.study.vocabulary import MEANINGLESS
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+def make_figure(key="one"):
+    rows = [{"panel": "p", "series": "a", "x": 1, "y": 0.1, "note": HOSTILE}]
+    return Figure(key, f"Figure {key}", "A caption.", make_table(rows), "x", "y")
+
+
+def make_claims(text="OOD peaks early", **more):
+    statement = {
+        "claim": 1, "key": "one", "text": text, "unit": "points", "side": "above", "bound": 0.0, "confirmatory": True,
+        "why_exploratory": "", "by_construction": True, "estimate": 0.26, "low": 0.22, "high": 0.3, "p_value": 0.001,
+        "p_holm": 0.002, "cluster": "multisets", "clusters": 637, "seeds": 3,
+        "by_seed": {"seed 0": 0.25, "seed 2": -0.01}, "verdict": "holds", "note": "", "published_note": "70–80 %",
+        "published": [{"label": "Llama: RL − End", "estimate": 0.06, "low": 0.01, "high": 0.12, "hands": 234}],
+    }  # fmt: skip
+    return {"confidence": 0.95, "seeds": [0, 1, 2], "statements": [statement | more]}
+
+
+def render(**more):
+    arguments = {
+        "scale": "toy",
+        "claims": make_claims(),
+        "sections": [Section("one", "One", [make_figure()])],
+        "hands": "",
+        "facts": {"Rendered with": {"Python": "3.11"}},
+        "parameters": {"seeds": [0]},
+        "model_organism": True,
+        "engineering": False,
+    }
+    return render_page(**(arguments | more))
+
+
+class TestPage:
+    def test_same_arguments_give_the_same_bytes(self):
+        assert render() == render()
+
+    def test_nothing_is_fetched(self):
+        page = render()
+        ours = page.replace(re.search(r"<script>(/\*\*.*?plotly.*?)</script>", page, re.DOTALL)[1], "")
+        assert re.findall(r"""(?:src|href)=["'](?:https?:)?//(?!arxiv\.org)""", ours) == []
+        assert len(ours) < 100_000
+
+    def test_verdict_comes_with_mark_interval_basis_and_published_figure(self):
+        page = render()
+        assert '<span class="chip holds">✓ holds</span>' in page
+        assert "+26.0 (+22.0 to +30.0)" in page
+        assert "637 multisets; seeds alone: +25.0, −1.0" in page
+        assert "seeds alone: 25\u00a0%, −1\u00a0%" in render(claims=make_claims(unit="share"))
+        assert "Llama: RL − End +6.0 (+1.0 to +12.0)<br>70–80 %" in page
+        assert page.index('id="verdicts"') < page.index('id="one"')
+
+    def test_an_exploratory_statement_has_no_verdict_and_says_why(self):
+        claims = make_claims(confirmatory=False, verdict="exploratory", why_exploratory="without a placebo")
+        page = render(claims=claims)
+        assert '<span class="chip plain"> exploratory</span>' in page
+        assert "without a placebo" in page
+
+    def test_a_scale_that_only_checks_says_that_its_figures_mean_nothing(self):
+        assert MEANINGLESS in render(engineering=True)
+        assert MEANINGLESS not in render()
+
+    def test_every_figure_has_its_numbers(self):
+        figures = [make_figure(key) for key in ("one", "two")]
+        page = render(sections=[Section("part", "Part", figures)])
+        downloads = dict(re.findall(r'download="(\w+)\.csv" href="data:text/csv;base64,([^"]+)"', page))
+        assert set(downloads) == {"one", "two"}
+        assert base64.b64decode(downloads["one"]).decode() == figures[0].table.to_csv(index=False, float_format="%.6g")
+
+    def test_text_is_escaped(self):
+        page = render(claims=make_claims(HOSTILE), parameters={"name": HOSTILE}, facts={"Facts": {HOSTILE: HOSTILE}})
+        assert "<img src=x" not in page
+
+
+def make_hands(outcomes, answers=("a", "b", "c")):
+    return pd.DataFrame(
+        {
+            "split": ["ood", "id_seen", "ood"],
+            "hand": [2, 1, 0],
+            "multiset": ["m2", "m1", "m0"],
+            "cards": ["J A A A", "2 3 4 5", "Q Q Q Q"],
+            "base_met_multiset": True,
+            "answer": answers,
+            "outcome": outcomes,
+            "passed": [outcome == "correct" for outcome in outcomes],
+        }
+    )
+
+
+class TestHands:
+    def test_rows_come_back(self):
+        tuned = make_hands(["correct", "illegal", "correct"], ("x", "b", HOSTILE))
+        models = {("base", None): make_hands(["illegal"] * 3), ("SFT step 5", 0): tuned}
+        text = pack_hands(models, {"End": {0: "SFT step 5"}})
+        assert re.fullmatch(r"[A-Za-z0-9+/=]+", text)
+        content = json.loads(gzip.decompress(base64.b64decode(text)))
+        hands, model = content["hands"], content["models"][1]
+        rows = {
+            (content["splits"][split], hand): (cards, content["answers"][answer], content["outcomes"][outcome])
+            for split, hand, cards, answer, outcome in zip(
+                hands["split"], hands["hand"], hands["cards"], model["answer"], model["outcome"], strict=True
+            )
+        }
+        assert rows == {
+            ("ood", 2): ("J A A A", "x", "correct"),
+            ("id_seen", 1): ("2 3 4 5", "b", "illegal"),
+            ("ood", 0): ("Q Q Q Q", HOSTILE, "correct"),
+        }
+        assert [each["seed"] for each in content["models"]] == [None, 0]
+        assert content["outcomes"] == OUTCOMES
+        assert content["roles"] == {"End": {"0": "SFT step 5"}}
+
+    def test_same_hands_same_text(self):
+        models = {("base", None): make_hands(["correct"] * 3)}
+        assert pack_hands(models, {}) == pack_hands(models, {})
+
+    def test_other_hands_are_refused(self):
+        models = {("base", None): make_hands(["correct"] * 3), ("late", 1): make_hands(["correct"] * 3).iloc[:2]}
+        with pytest.raises(ValueError, match="late, seed 1: 2 hands"):
+            pack_hands(models, {})
+
+    def test_every_model_of_a_study_can_be_asked_for(self, small_study_tables):
+        names = {name for name, _ in list_models(small_study_tables)}
+        assert {"base", "SFT step 40", "plain RL from step 40", "interpolation donor=max_ood donor_share=0.5"} <= names
+        assert list_roles(small_study_tables)["end"] == {0: "SFT step 40", 1: "SFT step 40"}
+
+
+NO_PUBLISHED = [one for one in list_statements() if not one.published]
+
+
+class TestReports:
+    @pytest.fixture(scope="class")
+    def reports(self, findings):
+        return write_reports(findings, engineering=False, trained_here=True)
+
+    def test_figures_that_are_shown_are_drawn(self, reports):
+        from card24_pipeline.page.sections import FIGURE_KEYS
+
+        shown = {name for text in reports.values() for name in re.findall(r"\]\((\w+)\.png\)", text)}
+        assert shown <= set(FIGURE_KEYS)
+
+    def test_numbers_are_those_of_the_estimates(self, reports):
+        assert re.search(r"\| End − MaxOOD +\| −60\.0 \(", reports["report"])
+        assert "20.0 → 30.0: +10.0 (" in reports["report_rl"]
+        assert "of 48: 17 %" in reports["report_rl"]
+        assert "top directions, MaxOOD" in reports["report_edits"]
+        assert "From base to End" in reports["report_spectra"]
+
+    def test_reports_hold_no_verdict_words(self, reports):
+        for text in reports.values():
+            tables = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+            assert "holds" not in tables
+            assert "does not hold" not in tables
+
+    def test_a_scale_that_only_checks_says_so_on_every_report(self, findings):
+        for text in write_reports(findings, engineering=True, trained_here=True).values():
+            assert MEANINGLESS in text
+
+    def test_claims_have_a_row_each(self, findings):
+        claims = judge_statements(NO_PUBLISHED, findings, pd.DataFrame())
+        text = write_claims({"confidence": 0.95, "statements": claims}, engineering=False)
+        assert sum(line.startswith("|") for line in text.splitlines()) == 2 + 4 + len(claims)
+        assert "****" not in text
+
+    def test_model_card(self, findings):
+        source = {"kind": "from_scratch", "architecture": {"layers": 4, "hidden_size": 192}}
+        card = write_model_card(findings, {"source": source, "mixture": {"examples": 153600}}, engineering=False)
+        assert "153,600 synthetic examples" in card
+        assert "solves 60.0 % of the OOD hands" in card
+        assert "brings" not in card.partition("## Use")[0]
+        folder = {"source": {"kind": "folder", "path": "models/mine"}, "mixture": {}}
+        assert "taken from models/mine" in write_model_card(findings, folder, engineering=False)
+
+    def test_data_card_counts_hands_and_multisets(self):
+        hands = make_hands(["correct"] * 3)
+        multisets = pd.DataFrame({"multiset": ["m0", "m1", "m1"], "split": ["ood", "sft", "other"]})
+        card = write_data_card(hands, multisets, {"SFT examples": 21648})
+        assert re.search(r"\| ood +\| OOD rule, for every claim +\| 2 +\| 2 +\| 0 +\|", card)
+        assert "2 in all" in card
+        assert "21,648" in card
