@@ -10,7 +10,7 @@ from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 
 
 def join_mappings(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Join mappings of the catalog in this order: ``${join:{step:int64},${_scores}}``."""
+    """Join mappings of the catalog in this order: ``${join:${_scores},{step:int64}}``."""
     return {key: value for part in parts for key, value in part.items()}
 
 
