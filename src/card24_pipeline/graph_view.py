@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 VIEW_VARIABLE = "CARD24_VIEW"
 TWIN_MARK = "@"
+# The name by which a node of a merged pipeline writes each dataset; a catalog does not list what its patterns make.
+_written_twins: dict[str, str] = {}
 
 
 def is_for_viewing() -> bool:
@@ -56,17 +58,14 @@ def prepare_catalog(catalog: CatalogProtocol) -> None:
     """Let a catalog show its tables, and know every dataset that goes by several names by the plain one too.
 
     Args:
-        catalog: The catalog; a plain name stands for the twin that writes the file.
+        catalog: The catalog; a plain name stands for the twin that a node of a merged pipeline writes.
     """
-    from card24_pipeline.catalog.read_only import ReadOnlyDataset
     from card24_pipeline.catalog.table import TableDataset
 
     # Not in the class itself, whose module is a code dependency of every stage.
     TableDataset.preview = preview_table
-    for name in [name for name in catalog.keys() if TWIN_MARK in name]:  # noqa: SIM118 - the catalog is no mapping
-        dataset = catalog.get(name)
-        if not isinstance(dataset, ReadOnlyDataset):
-            catalog[_drop_twin(name)] = dataset
+    for name, twin in _written_twins.items():
+        catalog[name] = catalog.get(twin)
 
 
 def preview_table(dataset: TableDataset, nrows: int = 10) -> TablePreview:
@@ -87,6 +86,7 @@ def preview_table(dataset: TableDataset, nrows: int = 10) -> TablePreview:
 
 
 def _rebuild_node(node: Node) -> Node:
+    _written_twins.update({_drop_twin(name): name for name in node.outputs if TWIN_MARK in name})
     # Kedro's own way to rename what a node reads and writes; its public properties tell no keywords.
     return node._copy(
         inputs=_drop_twins(node._inputs),

@@ -66,6 +66,9 @@ class ProjectHooks:
     def after_catalog_created(self, catalog: CatalogProtocol) -> None:
         """Name and show datasets as the graph does that kedro viz shows."""
         if is_for_viewing():
+            from kedro.framework.project import pipelines
+
+            dict(pipelines)  # which merges them, if nobody asked for them before
             prepare_catalog(catalog)
 
     @hook_impl
