@@ -18,7 +18,7 @@ from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.pipelines.base_model.obtain_base_model import FromScratchParams, SourceParams
 from card24_pipeline.pipelines.base_model.render_pretraining_examples import MixtureParams
-from card24_pipeline.pipelines.findings.params import FindingsParams
+from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.pipelines.game.deal_eval_hands import EvalHandsParams
 from card24_pipeline.pipelines.game.deal_rl_hands import RlHandsParams
 from card24_pipeline.pipelines.game.render_sft_examples import SftExamplesParams

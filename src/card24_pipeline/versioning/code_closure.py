@@ -50,8 +50,8 @@ class CodeClosure:
             modules: Dotted names; those outside the package are passed over.
 
         Returns:
-            Sorted paths relative to the project: the modules, what they import within the package, and the
-            ``__init__`` of every package on the way.
+            Sorted paths relative to the project: the modules, what they import within the package, the ``__init__``
+            of every package on the way, and the folders of data beside these, such as templates.
 
         Raises:
             VersioningError: When a module of the package has no source file in it.
@@ -60,7 +60,7 @@ class CodeClosure:
         for module in modules:
             if self.owns(module):
                 reached |= self._close(module)
-        return tuple(sorted(self._locate(module) for module in reached))
+        return tuple(sorted(path for module in reached for path in self._locate(module)))
 
     def _close(self, module: str) -> frozenset[str]:
         if module not in self._closures:
@@ -87,7 +87,10 @@ class CodeClosure:
             return []
         return sorted(found for found in self._graph.modules if fnmatchcase(found, self._discovers[module]))
 
-    def _locate(self, module: str) -> str:
+    def _locate(self, module: str) -> list[str]:
         path = self._source.joinpath(*module.split("."))
-        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        return file.relative_to(self._project).as_posix()
+        found = [path.with_suffix(".py")]
+        if path.is_dir():
+            data = [folder for folder in path.iterdir() if folder.is_dir() and not any(folder.rglob("*.py*"))]
+            found = [path / "__init__.py", *data]
+        return [file.relative_to(self._project).as_posix() for file in found]

@@ -9,8 +9,8 @@ import pandas as pd
 from card24_pipeline.findings.gathering import estimate_study, spread_levels
 from card24_pipeline.findings.resampling import Bootstrap
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.pipelines.findings.params import FindingsParams
-from card24_pipeline.pipelines.findings.tables import read_study
+from card24_pipeline.findings.params import FindingsParams
+from card24_pipeline.findings.reading import read_study
 
 
 def estimate_quantities(

@@ -11,7 +11,7 @@ from card24_pipeline.page.reports import write_claims, write_data_card, write_mo
 from card24_pipeline.page.reports import write_reports as write
 from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.pipelines.findings.params import FindingsParams
+from card24_pipeline.findings.params import FindingsParams
 
 
 def write_reports(

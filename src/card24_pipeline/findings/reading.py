@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from card24_pipeline.catalog.fan_in import FanInFrames
 from card24_pipeline.findings.gathering import StudyTables
 from card24_pipeline.parameters.plain import to_plain
+
+if TYPE_CHECKING:
+    from card24_pipeline.catalog.fan_in import FanInFrames
 
 FRAMES = {
     # attribute of StudyTables: the dataset
