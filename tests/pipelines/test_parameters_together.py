@@ -7,8 +7,7 @@ from pydantic import ValidationError
 
 from card24_pipeline.pipelines.parameters import StudyParams
 
-RUN = {"seed": 0, "sft_arm": "main", "rl_arm": "plain", "edit_arm": "main"}
-PARAMETERS = RUN | yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+PARAMETERS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,6 @@ PARAMETERS = RUN | yaml.safe_load((Path(__file__).parents[2] / "params.yaml").re
             63,
             r"base_model\.source\.from_scratch\.schedule\n.*batch_size 256 is no multiple",
         ),
-        (("rl_arm",), "none", r"rl_arm: expected one of plain, anchored, all, got 'none'"),
         (("rl_arms", "plain", "sft_arm"), "hot", r"rl_arms\.plain\.sft_arm: expected one of main, got 'hot'"),
         (("edit_arms", "main", "sft_arm"), "hot", r"edit_arms\.main\.sft_arm: expected one of main, got 'hot'"),
         (("selection", "split"), "ood", r"selection\.split: expected one of ood_select, got 'ood'"),

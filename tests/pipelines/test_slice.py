@@ -1,9 +1,8 @@
-"""From hands to report on a model of a few thousand weights, node by node as the graph runs them."""
+"""From hands to scored checkpoints on a model of a few thousand weights, node by node as the graph runs them."""
 
 import pandas as pd
 import pytest
 
-from card24_pipeline.catalog.per_seed import SeedFrames
 from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
 from card24_pipeline.checkpoints.writer import save_checkpoint
 from card24_pipeline.evaluation.scoring import ScoringParams
@@ -16,10 +15,7 @@ from card24_pipeline.pipelines.base_model.obtain_base_model import (
     obtain_base_model,
 )
 from card24_pipeline.pipelines.base_model.score_base_model import score_base_model
-from card24_pipeline.pipelines.report.params import ReportParams
-from card24_pipeline.pipelines.report.report_sft import report_sft
 from card24_pipeline.pipelines.sft.score_sft import score_sft
-from card24_pipeline.pipelines.sft.select_checkpoints import SelectionParams, select_checkpoints
 from card24_pipeline.pipelines.sft.train_sft import SftArmParams, train_sft
 from card24_pipeline.training.language_modelling import ScheduleParams
 
@@ -142,29 +138,3 @@ class TestSft:
         divergence = scores.groupby("step")["forward_kl_nats"].first()
         assert divergence[4] > divergence[2] > 0
         assert divergence[1] >= 0
-
-
-def test_report_brings_the_seeds_together(base, base_scored, tuned_scored, few_hands, tmp_path):
-    scores, hands, _ = tuned_scored
-    selected = select_checkpoints(scores, SelectionParams(split="ood_select", ladder_rungs=1))
-    tables = {"scores": scores, "hands": hands, "selected": selected}
-    for seed in (3, 5):
-        (tmp_path / str(seed)).mkdir()
-        for name, table in tables.items():
-            table.to_parquet(tmp_path / str(seed) / f"{name}.parquet")
-    table, curves, by_step, contrasts, figure, page = report_sft(
-        base[1],
-        *base_scored[:2],
-        *(SeedFrames(f"{tmp_path}/{{seed}}/{name}.parquet", "all") for name in tables),
-        [3, 5],
-        ReportParams(confidence=0.9, resamples=50, bootstrap_seed=0),
-    )
-    assert table.groupby(["seed", "step"]).ngroups == 2 * 4
-    assert not table.isna().any(axis=None)
-    assert set(table.query("step == 0")["forward_kl_nats"]) == {0.0}
-    assert sorted(curves["step"].unique()) == [0, 1, 2, 4]
-    assert by_step["step"].tolist() == [0, 1, 2, 4]
-    assert set(contrasts["scope"]) == {"all seeds", "seed 3", "seed 5"}
-    assert len(figure.axes) == 2
-    assert "model organism" in page
-    assert "(90% intervals)" in page

@@ -23,7 +23,6 @@ def test_leaves_are_named_by_their_path():
 def test_models_are_flattened_as_the_file_they_were_made_of():
     # A run of one pipeline hands over plain mappings, a run of the whole graph models, for other nodes ask for them.
     plain = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
-    plain |= {"seed": 0, "sft_arm": "main", "rl_arm": "plain", "edit_arm": "main"}
     model = StudyParams.model_validate(plain)
     blocks = {name: getattr(model, name) for name in StudyParams.model_fields}
     assert flatten_settings(blocks) == flatten_settings(plain)
