@@ -14,14 +14,13 @@ import yaml
 from kedro.pipeline import Pipeline, node
 
 from card24_pipeline.versioning.code_closure import CodeClosure
-from card24_pipeline.versioning.datasets import DatasetResolver, choose_sentinels
-from card24_pipeline.versioning.dvc_file import render_dvc_file
-from card24_pipeline.versioning.errors import VersioningError
+from card24_pipeline.versioning.datasets import describe_datasets, mark_keys
+from card24_pipeline.versioning.dvc_file import Scale, render_dvc_file
 from card24_pipeline.versioning.fan_out import FanOut
 from card24_pipeline.versioning.parameter_files import ParameterFiles
-from card24_pipeline.versioning.scales import Scale
 from card24_pipeline.versioning.settings import FanOutKey
-from card24_pipeline.versioning.stages import Stage, StageBuilder
+from card24_pipeline.versioning.stages import Stage, StageBuilder, is_data
+from card24_pipeline.versioning.validation import VersioningError
 
 KEYS = {
     "seed": FanOutKey(values="seeds"),
@@ -65,11 +64,11 @@ CATALOG = {
 }
 
 
-def fill(value: Any, sentinels: dict[str, int]) -> Any:
+def fill(value: Any, marks: dict[str, str]) -> Any:
     if isinstance(value, dict):
-        return {key: fill(item, sentinels) for key, item in value.items()}
-    for key, sentinel in sentinels.items():
-        value = value.replace(key.upper(), str(sentinel)) if isinstance(value, str) else value
+        return {key: fill(item, marks) for key, item in value.items()}
+    for key, mark in marks.items():
+        value = value.replace(key.upper(), mark) if isinstance(value, str) else value
     return value
 
 
@@ -80,11 +79,11 @@ def build(
     code: CodeClosure | None = None,
     **entries: Any,
 ) -> list[Stage]:
-    first, second = (fill({**deepcopy(CATALOG), **entries}, sentinels) for sentinels in choose_sentinels([*keys]))
-    params = PARAMS | (params or {})
+    pipeline, params = Pipeline(nodes), PARAMS | (params or {})
+    catalog = fill({**deepcopy(CATALOG), **entries}, mark_keys(keys))
     return StageBuilder(
-        Pipeline(nodes),
-        DatasetResolver(first, second, [*keys], ROOT),
+        pipeline,
+        describe_datasets(catalog, filter(is_data, pipeline.datasets()), keys, ROOT),
         ParameterFiles([{"params.yaml": params}]),
         FanOut(keys, params),
         code or CodeClosure("no_such_package", ROOT / "src", ROOT),

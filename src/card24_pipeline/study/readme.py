@@ -28,9 +28,6 @@ def fill_readme(project: Path) -> bool:
     ``verdicts`` (the text of a file), ``minutes`` (the sum of all ``wall_seconds`` in a folder's JSON files) or
     ``megabytes`` (the sizes in a lock file of DVC's, each file once).
 
-    Args:
-        project: Root of the project.
-
     Returns:
         Whether the readme changed.
 

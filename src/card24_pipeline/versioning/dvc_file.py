@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import yaml
 
-from card24_pipeline.versioning.scales import Scale
 from card24_pipeline.versioning.stages import Stage
 
 HEADER = """\
@@ -17,57 +17,55 @@ HEADER = """\
 """
 
 
-def render_dvc_file(scale: Scale, stages: Iterable[Stage], kept_in_git: str | None) -> str:
-    """Write stages as YAML; the same stages always give the same text.
+@dataclass(frozen=True)
+class Scale:
+    """One scale of a project: a Kedro environment with its own parameters, ``dvc.yaml`` and ``dvc.lock``.
 
-    Args:
-        scale: The scale that the file belongs to.
-        stages: Its stages, in the order they are written.
-        kept_in_git: Folder whose files DVC leaves to git.
-
-    Returns:
-        The text of the file.
+    Attributes:
+        name: Name of the environment.
+        dvc_file: The generated file, relative to the project's root.
+        wdir: The root, as seen from the folder of ``dvc_file``; None where that is the root.
     """
-    listed = list(stages)
-    content: dict[str, Any] = {"stages": {stage.name: _describe_stage(scale, stage, kept_in_git) for stage in listed}}
-    if metrics := list(_describe_metrics(scale, listed)):
-        content["metrics"] = metrics
-    if plots := list(_describe_plots(scale, listed)):
-        content["plots"] = plots
-    return HEADER + yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, width=1000, allow_unicode=True)
+
+    name: str
+    dvc_file: str
+    wdir: str | None
+
+
+def render_dvc_file(scale: Scale, stages: Sequence[Stage], kept_in_git: str | None) -> str:
+    """Write the stages of a scale as YAML, in their order; the same stages always give the same text.
+
+    ``kept_in_git`` is the folder whose files DVC leaves to git.
+    """
+    # Metrics and plots stand beside the stages, not in them: there a plot may have several columns. The paths are
+    # relative to the file itself, whatever its stages' wdir.
+    content = {
+        "stages": {stage.name: _describe_stage(scale, stage, kept_in_git) for stage in stages},
+        "metrics": [shown for stage in stages for path in stage.metrics for shown in _spell_out(scale, stage, path)],
+        "plots": [
+            {shown: dict(settings)} if settings else shown
+            for stage in stages
+            for path, settings in stage.plots
+            for shown in _spell_out(scale, stage, path)
+        ],
+    }
+    said = {key: value for key, value in content.items() if value or key == "stages"}
+    return HEADER + yaml.dump(said, Dumper=_PlainDumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
 def _describe_stage(scale: Scale, stage: Stage, kept_in_git: str | None) -> dict[str, Any]:
     keys = ",".join(f"{key}={value}" for key, value in stage.run.items())
     command = f"kedro run --env={scale.name} --nodes={','.join(stage.nodes)}"
+    left_to_git = tuple(path for path in stage.outs if kept_in_git and path.startswith(f"{kept_in_git}/"))
     described = {
         "matrix": {key: list(values) for key, values in stage.matrix.items()},
         "cmd": f"{command} --params={keys}" if keys else command,
         "wdir": scale.wdir,
         "deps": [*stage.data, *stage.code],
         "params": [{file: list(keys)} for file, keys in stage.params],
-        "outs": [_describe_out(path, kept_in_git) for path in stage.outs],
+        "outs": [{path: {"cache": False}} if path in left_to_git else path for path in stage.outs],
     }
     return {key: value for key, value in described.items() if value}
-
-
-def _describe_out(path: str, kept_in_git: str | None) -> str | dict[str, dict[str, bool]]:
-    return {path: {"cache": False}} if kept_in_git and path.startswith(f"{kept_in_git}/") else path
-
-
-# Metrics and plots stand beside the stages, not in them: there a plot may have several columns. The paths are relative
-# to the file itself, whatever its stages' wdir.
-def _describe_metrics(scale: Scale, stages: Iterable[Stage]) -> Iterator[str]:
-    for stage in stages:
-        for path in stage.metrics:
-            yield from _spell_out(scale, stage, path)
-
-
-def _describe_plots(scale: Scale, stages: Iterable[Stage]) -> Iterator[str | dict[str, dict[str, Any]]]:
-    for stage in stages:
-        for path, settings in stage.plots:
-            for shown in _spell_out(scale, stage, path):
-                yield {shown: dict(settings)} if settings else shown
 
 
 def _spell_out(scale: Scale, stage: Stage, path: str) -> Iterator[str]:
