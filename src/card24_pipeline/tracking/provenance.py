@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from card24_pipeline.provenance.machine import list_versions
+from card24_pipeline.provenance import list_versions
 
 SOURCES = ("src", "conf", "params.yaml", ":(exclude)*.lock")
 """What a study is made by; running it writes the lock files and the results."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 from card24_pipeline.tracking.records import PAGE_SUFFIX, RunRecord, StudyRecord
 from card24_pipeline.tracking.store import TrackingStore, open_store, prepare_experiment
@@ -27,21 +26,12 @@ TAG_LENGTH = 8000
 FOLDERS = {".png": "figures", ".md": "reports", ".html": "reports"}
 OTHER_FOLDER = "tables"
 
-T = TypeVar("T")
-
 
 def publish_study_record(study: StudyRecord, store: TrackingStore) -> int:
-    """Publish a study, but for what of it is there already.
+    """Publish a study, but for what of it is there already, and return how many runs were written.
 
     Its runs are found by their tags, so a second publication writes nothing, one after a crash goes on with the runs
     that are missing or unfinished, and another study, whose digest is another, is left as it is.
-
-    Args:
-        study: The study.
-        store: Where to.
-
-    Returns:
-        How many runs were written.
 
     Raises:
         PublishingError: If the store cannot be reached, read or written.
@@ -70,7 +60,7 @@ class _Publication:
         for file in study.files:
             # A page may have been drawn anew: it shows the study and is no part of it.
             if not finished or file.suffix == PAGE_SUFFIX:
-                self._client.log_artifact(parent.info.run_id, str(file), _choose_folder(file))
+                self._client.log_artifact(parent.info.run_id, str(file), FOLDERS.get(file.suffix, OTHER_FOLDER))
         if finished:
             return len(missing)
         self._fill_run(parent, study.parent)
@@ -80,23 +70,15 @@ class _Publication:
         """Find the study's runs by key, those in the bin as well; of several, one that is whole and not in the bin."""
         from mlflow.entities import ViewType
 
-        found: dict[str, Run] = {}
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment],
-                filter_string=f"tags.`{STUDY_TAG}` = '{self._digest}'",
-                run_view_type=ViewType.ALL,
-                max_results=RUNS_PER_PAGE,
-                page_token=token,
-            )
-            for run in page:
-                key = run.data.tags[KEY_TAG]
-                if key not in found or _rank(run) > _rank(found[key]):
-                    found[key] = run
-            token = page.token
-            if not token:
-                return found
+        ours = f"tags.`{STUDY_TAG}` = '{self._digest}'"
+        search = partial(self._client.search_runs, [self._experiment], ours, ViewType.ALL, RUNS_PER_PAGE)
+        page = search()
+        found = list(page)
+        while page.token:
+            page = search(page_token=page.token)
+            found += page
+        found.sort(key=lambda run: (run.info.lifecycle_stage != DELETED, run.info.status == FINISHED), reverse=True)
+        return {run.data.tags[KEY_TAG]: run for run in reversed(found)}
 
     def _open_run(self, record: RunRecord, parent: Run | None = None) -> Run:
         """Return the run that a crash left, or a new one."""
@@ -126,28 +108,16 @@ class _Publication:
     def _fill_run(self, run: Run, record: RunRecord) -> None:
         """Log everything and finish; what a crashed attempt logged is equal, so the store takes it as one."""
         from mlflow.entities import Metric, Param
+        from mlflow.utils import chunk_list
 
         params = [Param(name, _shorten(value, PARAM_LENGTH)) for name, value in record.params.items()]
-        for some_params in _chunk(params, PARAMS_PER_CALL):
+        for some_params in chunk_list(params, PARAMS_PER_CALL):
             self._client.log_batch(run.info.run_id, params=some_params)
         metrics = [Metric(found.name, found.value, run.info.start_time, found.step) for found in record.metrics]
-        for some_metrics in _chunk(metrics, METRICS_PER_CALL):
+        for some_metrics in chunk_list(metrics, METRICS_PER_CALL):
             self._client.log_batch(run.info.run_id, metrics=some_metrics)
         self._client.set_terminated(run.info.run_id, FINISHED)
 
 
-def _rank(run: Run) -> tuple[bool, bool]:
-    return run.info.lifecycle_stage != DELETED, run.info.status == FINISHED
-
-
-def _choose_folder(file: Path) -> str:
-    return FOLDERS.get(file.suffix, OTHER_FOLDER)
-
-
 def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _chunk(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
