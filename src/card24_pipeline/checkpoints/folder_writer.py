@@ -23,10 +23,10 @@ class FolderWriter(StagedFolder):
     """Writes a model's tensors into a new folder that ``from_pretrained`` opens; at most a shard is in memory."""
 
     def __init__(self, folder: Path, *, like: Checkpoint, max_shard_bytes: int = 256 * 2**20) -> None:
-        """Begin a folder.
+        """Begin a folder where nothing stands yet.
 
         Args:
-            folder: Where it is to stand; nothing may stand there yet.
+            folder: Where it is to stand.
             like: The checkpoint whose names, shapes, configuration and tokenizer it takes.
             max_shard_bytes: Size of a shard, unless a single tensor is larger.
         """
