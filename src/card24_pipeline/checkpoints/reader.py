@@ -28,6 +28,12 @@ class TensorInfo:
     dtype: str
     shape: tuple[int, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        width = re.search(r"\d+", self.dtype)
+        return prod(self.shape) * (int(width.group()) // 8 if width else 1)
+
 
 class Checkpoint:
     """A checkpoint folder whose tensors are read by name when asked for.
@@ -144,11 +150,7 @@ def _open_file(file: Path) -> Any:
 
 def count_bytes(checkpoint: Checkpoint) -> int:
     """Return the size of a checkpoint's tensors in bytes, from their headers."""
-    size = 0
-    for info in map(checkpoint.describe, checkpoint.names):
-        width = re.search(r"\d+", info.dtype)
-        size += prod(info.shape) * (int(width.group()) // 8 if width else 1)
-    return size
+    return sum(checkpoint.describe(name).size for name in checkpoint.names)
 
 
 def check_same_model(donor: Checkpoint, target: Checkpoint) -> None:

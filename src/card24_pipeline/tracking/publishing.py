@@ -108,14 +108,13 @@ class _Publication:
     def _fill_run(self, run: Run, record: RunRecord) -> None:
         """Log everything and finish; what a crashed attempt logged is equal, so the store takes it as one."""
         from mlflow.entities import Metric, Param
-        from mlflow.utils import chunk_list
 
         params = [Param(name, _shorten(value, PARAM_LENGTH)) for name, value in record.params.items()]
-        for some_params in chunk_list(params, PARAMS_PER_CALL):
-            self._client.log_batch(run.info.run_id, params=some_params)
+        for start in range(0, len(params), PARAMS_PER_CALL):
+            self._client.log_batch(run.info.run_id, params=params[start : start + PARAMS_PER_CALL])
         metrics = [Metric(found.name, found.value, run.info.start_time, found.step) for found in record.metrics]
-        for some_metrics in chunk_list(metrics, METRICS_PER_CALL):
-            self._client.log_batch(run.info.run_id, metrics=some_metrics)
+        for start in range(0, len(metrics), METRICS_PER_CALL):
+            self._client.log_batch(run.info.run_id, metrics=metrics[start : start + METRICS_PER_CALL])
         self._client.set_terminated(run.info.run_id, FINISHED)
 
 
