@@ -52,7 +52,11 @@ class _Publication:
 
         # The parent is finished last: while it is not, the study is not whole.
         parent = self._open_run(study.parent)
-        missing = [child for child in study.children if not self._keep_finished(child, parent)]
+        whole = {key: run for key, run in self._found.items() if run.info.status == FINISHED}
+        missing = [child for child in study.children if child.key not in whole]
+        for child in study.children:
+            if child.key in whole:
+                self._adopt(whole[child.key], parent)
         # MLflow lists what came last first.
         for child in tqdm(missing[::-1], desc="publishing", unit="run", mininterval=1.0, disable=not missing):
             self._fill_run(self._open_run(child, parent), child)
@@ -90,13 +94,6 @@ class _Publication:
         tags |= {PARENT_TAG: parent.info.run_id} if parent else {}
         tags = {name: _shorten(value, TAG_LENGTH) for name, value in tags.items()}
         return self._client.create_run(self._experiment, tags=tags, run_name=record.key)
-
-    def _keep_finished(self, record: RunRecord, parent: Run) -> bool:
-        run = self._found.get(record.key)
-        if run is None or run.info.status != FINISHED:
-            return False
-        self._adopt(run, parent)
-        return True
 
     def _adopt(self, run: Run, parent: Run | None) -> None:
         """Take a run out of the bin, and put it under the parent, should its former one be gone."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -17,50 +16,40 @@ HEADER = """\
 """
 
 
-@dataclass(frozen=True)
-class Scale:
-    """One scale of a project: a Kedro environment with its own parameters, ``dvc.yaml`` and ``dvc.lock``.
-
-    Attributes:
-        name: Name of the environment.
-        dvc_file: The generated file, relative to the project's root.
-        wdir: The root, as seen from the folder of ``dvc_file``; None where that is the root.
-    """
-
-    name: str
-    dvc_file: str
-    wdir: str | None
-
-
-def render_dvc_file(scale: Scale, stages: Sequence[Stage], kept_in_git: str | None) -> str:
+def render_dvc_file(scale: str, file: str, stages: Sequence[Stage], kept_in_git: str | None) -> str:
     """Write the stages of a scale as YAML, in their order; the same stages always give the same text.
 
-    ``kept_in_git`` is the folder whose files DVC leaves to git.
+    Args:
+        scale: Name of the scale.
+        file: Where the text is to stand, relative to the project's root.
+        stages: The stages.
+        kept_in_git: Folder whose files DVC leaves to git.
     """
+    root = posixpath.relpath(".", posixpath.dirname(file) or ".")
     # Metrics and plots stand beside the stages, not in them: there a plot may have several columns. The paths are
     # relative to the file itself, whatever its stages' wdir.
     content = {
-        "stages": {stage.name: _describe_stage(scale, stage, kept_in_git) for stage in stages},
-        "metrics": [shown for stage in stages for path in stage.metrics for shown in _spell_out(scale, stage, path)],
+        "stages": {stage.name: _describe_stage(scale, root, stage, kept_in_git) for stage in stages},
+        "metrics": [shown for stage in stages for path in stage.metrics for shown in _spell_out(root, stage, path)],
         "plots": [
             {shown: dict(settings)} if settings else shown
             for stage in stages
             for path, settings in stage.plots
-            for shown in _spell_out(scale, stage, path)
+            for shown in _spell_out(root, stage, path)
         ],
     }
     said = {key: value for key, value in content.items() if value or key == "stages"}
     return HEADER + yaml.dump(said, Dumper=_PlainDumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
-def _describe_stage(scale: Scale, stage: Stage, kept_in_git: str | None) -> dict[str, Any]:
+def _describe_stage(scale: str, root: str, stage: Stage, kept_in_git: str | None) -> dict[str, Any]:
     keys = ",".join(f"{key}={value}" for key, value in stage.run.items())
-    command = f"kedro run --env={scale.name} --nodes={','.join(stage.nodes)}"
+    command = f"kedro run --env={scale} --nodes={','.join(stage.nodes)}"
     left_to_git = tuple(path for path in stage.outs if kept_in_git and path.startswith(f"{kept_in_git}/"))
     described = {
         "matrix": {key: list(values) for key, values in stage.matrix.items()},
         "cmd": f"{command} --params={keys}" if keys else command,
-        "wdir": scale.wdir,
+        "wdir": "" if root == "." else root,
         "deps": [*stage.data, *stage.code],
         "params": [{file: list(keys)} for file, keys in stage.params],
         "outs": [{path: {"cache": False}} if path in left_to_git else path for path in stage.outs],
@@ -68,12 +57,12 @@ def _describe_stage(scale: Scale, stage: Stage, kept_in_git: str | None) -> dict
     return {key: value for key, value in described.items() if value}
 
 
-def _spell_out(scale: Scale, stage: Stage, path: str) -> Iterator[str]:
+def _spell_out(root: str, stage: Stage, path: str) -> Iterator[str]:
     for values in product(*stage.matrix.values()):
         spelled = path
         for key, value in zip(stage.matrix, values, strict=True):
             spelled = spelled.replace(f"${{item.{key}}}", str(value))
-        yield posixpath.join(scale.wdir or "", spelled)
+        yield posixpath.normpath(posixpath.join(root, spelled))
 
 
 class _PlainDumper(yaml.SafeDumper):

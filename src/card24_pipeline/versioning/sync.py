@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from difflib import unified_diff
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from card24_pipeline.versioning.code_closure import CodeClosure
 from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 from card24_pipeline.versioning.datasets import describe_datasets, mark_keys
-from card24_pipeline.versioning.dvc_file import Scale, render_dvc_file
+from card24_pipeline.versioning.dvc_file import render_dvc_file
 from card24_pipeline.versioning.fan_out import FanOut
 from card24_pipeline.versioning.files import read_yaml, record_numbers, write_atomically
 from card24_pipeline.versioning.parameter_files import ParameterFiles, list_parameter_files
 from card24_pipeline.versioning.settings import StagesSettings, read_settings
-from card24_pipeline.versioning.stages import StageBuilder, is_data
+from card24_pipeline.versioning.stages import Stage, StageBuilder, is_data
 from card24_pipeline.versioning.validation import VersioningError
 
 if TYPE_CHECKING:
@@ -43,18 +42,14 @@ def sync_scales(
         VersioningError: When the graph cannot be written as stages.
     """
     scales = _find_scales(project)
-    if env is not None:
-        known = {scale.name: scale for scale in scales}
-        if env not in known:
-            names = ", ".join(known)
-            raise VersioningError(
-                f"no scale '{env}': a globals.yml with `scale: {env}` in its folder makes one ({names})"
-            )
-        scales = [known[env]]
-    elif numbers:
-        scales = scales[:1]
-    for key, listed in (numbers or {}).items():
-        record_numbers(_choose_file(project, scales[0].name, key), key, listed)
+    if env is not None or numbers:
+        name = env or next(iter(scales))
+        if name not in scales:
+            remedy = f"a globals.yml with `scale: {name}` in its folder makes one"
+            raise VersioningError(f"no scale '{name}': {remedy} ({', '.join(scales)})")
+        scales = {name: scales[name]}
+        for key, listed in (numbers or {}).items():
+            record_numbers(_choose_file(project, name, key), key, listed)
     # All are rendered before any is written, so that an error leaves no mixture behind.
     texts = _render_scales(project, scales)
     stale = {path for path, text in texts.items() if _read_text(project.project_path / path) != text}
@@ -83,44 +78,48 @@ def find_stale_files(project: ProjectMetadata) -> dict[str, str]:
     return stale
 
 
-def _find_scales(project: ProjectMetadata) -> list[Scale]:
-    """Return the default scale, then by name every folder of configuration whose ``globals.yml`` names it as one."""
+def _find_scales(project: ProjectMetadata) -> dict[str, str]:
+    """Return the generated file of each scale, a Kedro environment with its own parameters, stages and lock file.
+
+    These are the default one, then by name every folder of configuration whose ``globals.yml`` names it.
+    """
     from kedro.framework.project import settings
 
     default = settings.CONFIG_LOADER_ARGS.get("default_run_env", "local")
-    scales = [Scale(default, "dvc.yaml", None)]
+    scales = {default: "dvc.yaml"}
     for path in sorted((project.project_path / settings.CONF_SOURCE).glob("*/globals.yml")):
         name, scale = path.parent.name, read_yaml(path).get("scale")
         folder = path.parent.relative_to(project.project_path).as_posix()
         if scale not in (None, name):
             raise VersioningError(f"{folder}/globals.yml: scale: expected the folder's name '{name}', got '{scale}'")
         if scale and name not in (default, settings.CONFIG_LOADER_ARGS.get("base_env", "base")):
-            scales.append(Scale(name, f"{folder}/dvc.yaml", posixpath.relpath(".", folder)))
+            scales[name] = f"{folder}/dvc.yaml"
     return scales
 
 
-def _render_scales(project: ProjectMetadata, scales: Sequence[Scale]) -> dict[str, str]:
+def _render_scales(project: ProjectMetadata, scales: Mapping[str, str]) -> dict[str, str]:
     settings = read_settings(project.project_path)
     code = CodeClosure(project.package_name, project.source_dir, project.project_path, settings.discovers)
     texts = {}
-    for scale in scales:
+    for scale, file in scales.items():
         try:
-            texts[scale.dvc_file] = _render_scale(project, scale, settings, code)
+            stages = _build_stages(project, scale, settings, code)
         except VersioningError as error:
-            raise VersioningError(f"scale {scale.name}: {error}") from error
+            raise VersioningError(f"scale {scale}: {error}") from error
+        texts[file] = render_dvc_file(scale, file, stages, settings.kept_in_git)
     return texts
 
 
-def _render_scale(project: ProjectMetadata, scale: Scale, settings: StagesSettings, code: CodeClosure) -> str:
+def _build_stages(project: ProjectMetadata, env: str, settings: StagesSettings, code: CodeClosure) -> list[Stage]:
     from kedro.framework.project import pipelines
 
     pipeline, keys = pipelines["__default__"], settings.fan_out
-    loader = _make_loader(project, scale.name, mark_keys(keys))
+    loader = _make_loader(project, env, mark_keys(keys))
     # Kedro's project snapshot would do, if it told `path` and `metadata` beside `filepath`.
     datasets = describe_datasets(loader["catalog"], filter(is_data, pipeline.datasets()), keys, project.project_path)
     params = ParameterFiles.read(loader, project.project_path)
-    builder = StageBuilder(pipeline, datasets, params, FanOut(keys, loader["parameters"]), code, settings.outputs)
-    return render_dvc_file(scale, builder.build(), settings.kept_in_git)
+    fan_out = FanOut(keys, loader["parameters"])
+    return StageBuilder(pipeline, datasets, params, fan_out, code, settings.outputs).build()
 
 
 def _make_loader(project: ProjectMetadata, env: str, runtime_params: dict[str, Any] | None = None) -> OmegaConfigLoader:
