@@ -165,6 +165,7 @@ def test_threshold_of_a_square_matrix_is_the_published_constant() -> None:
     [
         (lambda p: merge_directions(p.target, **p.factors, top=1.5), "from 0 to 1"),
         (lambda p: merge_directions(p.target, **p.factors, top=0.5, sigma="both"), "expected target or donor"),
+        (lambda p: singular_values(p.target[:, :3], **p.factors), "factors of the donor"),
         (lambda p: split_directions(p.factors["donor"], decompose(p.target[:9])), "donor are of shape 20 × 8"),
         (lambda p: singular_values(p.target, p.factors["donor"], decompose(p.target[1:])), "are of a 19 × 8"),
         (lambda p: delta_top(p.target, p.donor, decompose(p.target[:9]), delta_fraction=0.5), "delta are of a 9"),
