@@ -75,6 +75,11 @@ def name_variant(family, knob_name, knob):
     return f"{family} {knob_name}={knob:g}" if knob_name else family
 
 
+def add_sft_arm(table):
+    """As reading does; a table that names it keeps it, and the base's has no arm."""
+    return table.assign(sft_arm="main") if {"rl_arm", "edit_arm"} & {*table} and "sft_arm" not in table else table
+
+
 class Study:
     """Its parts: ``passes``, ``rl``, ``edits``, ``seeds``, ``updates`` and ``slope`` of the reward."""
 
@@ -86,27 +91,27 @@ class Study:
 
     def tables(self, **changed):
         """Make the tables, with any of them changed."""
-        from card24_pipeline.findings.gathering import StudyTables
+        from card24_pipeline.findings.reading import StudyTables
 
         sft_spectra, sft_by_index = self.spectra("sft_arm", ["base_to_sft"]), self.by_index("sft_arm", "base_to_sft")
         rl_hands = self.rl_hands()
         tables = StudyTables(
-            base_hands=make_hands(self.passes["base"]),
-            sft_hands=self.sft_hands(),
-            selected=self.selected(),
-            rl_hands=rl_hands,
+            base_hand_scores=make_hands(self.passes["base"]),
+            sft_hand_scores=self.sft_hands(),
+            selected_checkpoints=self.selected(),
+            rl_hand_scores=rl_hands,
             rl_scores=self.rl_scores(rl_hands),
             rl_history=self.history(),
             edit_variants=self.variants(),
-            edit_hands=self.edit_hands(),
+            edit_hand_scores=self.edit_hands(),
             sft_spectra=sft_spectra,
-            sft_by_index=sft_by_index,
+            sft_spectra_by_index=sft_by_index,
             rl_spectra=self.spectra("rl_arm", ["sft_to_rl"], "plain"),
-            rl_by_index=self.by_index("rl_arm", "sft_to_rl", "plain"),
+            rl_spectra_by_index=self.by_index("rl_arm", "sft_to_rl", "plain"),
             rl_return=self.rl_return(),
-            sft_arms={("rl", "plain"): "main", ("rl", "anchored"): "main", ("edit", "main"): "main"},
         )
-        return replace(tables, **changed)
+        changed = {name: add_sft_arm(table) for name, table in changed.items()}
+        return replace(tables, **{name: add_sft_arm(table) for name, table in vars(tables).items()} | changed)
 
     def estimate(self, resamples=200, **changed):
         """Return models, estimates and runs."""
@@ -202,7 +207,7 @@ class Study:
 
     def spectra(self, key, pairs, arm="main"):
         """Everything is the same in the observed change and in the nulls: angles of 10°, shifts of 0.4 %."""
-        bands = [("all", 1.0), *((band, fraction) for band in ("top", "bulk", "tail") for fraction in (0.1, 0.22))]
+        bands = [("all", 1.0), *((band, fraction) for band in ("top", "bulk", "tail") for fraction in (0.1, 0.2))]
         rows = [
             {"seed": seed, key: arm, "pair": pair, "step": step, **matrix, "model": model, "draw": draw, "band": band}
             | {"fraction": fraction, "relative_sigma_shift": 0.004, "signed_sigma_shift": -0.001}

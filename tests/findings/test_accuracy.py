@@ -67,8 +67,10 @@ def test_shares_of_hands_count_these_hands(find):
 
 def test_interval_is_the_bootstrap_of_paired_differences_over_multisets(find, study):
     tables = study.tables()
-    after = tables.edit_hands[tables.edit_hands["variant"] == HALF.partition("/")[2]].query("split == 'ood'")
-    paired = after.merge(tables.sft_hands.query("split == 'ood' and step == 40"), on=["seed", "hand", "multiset"])
+    after = tables.edit_hand_scores[tables.edit_hand_scores["variant"] == HALF.partition("/")[2]].query(
+        "split == 'ood'"
+    )
+    paired = after.merge(tables.sft_hand_scores.query("split == 'ood' and step == 40"), on=["seed", "hand", "multiset"])
     paired["gain"] = paired["passed_x"].astype(float) - paired["passed_y"]
     (expected,) = Bootstrap(200, 1, 0.95).resample_means(paired, ["gain"], "multiset")
     row, interval = find(DIFFERENCE, HALF, "main/end"), expected.interval(0.95)
@@ -105,7 +107,7 @@ def test_no_share_of_a_loss_that_is_in_doubt(study):
 
 def test_steps_with_two_roles_differ_in_nothing(study):
     same = study.selected().query("role != 'rung_1'").assign(step=40)
-    estimates = study.find(selected=same)
+    estimates = study.find(selected_checkpoints=same)
     assert estimates.find(GAIN_DIFFERENCE, "plain/from max_ood", "plain/from end", split="ood")["estimate"] == 0
     assert estimates.find(RECOVERED, "plain/from end", "main/max_ood", split="ood") is None
 
@@ -113,7 +115,7 @@ def test_steps_with_two_roles_differ_in_nothing(study):
 def test_seeds_are_averaged_and_rl_of_one_seed_is_of_that_seed(study):
     hands = study.rl_hands().query("rl_arm != 'plain' or seed == 0")
     history = study.history().query("rl_arm != 'plain' or seed == 0")
-    findings = study.find(rl_hands=hands, rl_history=history)
+    findings = study.find(rl_hand_scores=hands, rl_history=history)
     row = findings.find(LEVEL, "plain/from end", split="ood")
     assert (row["estimate"], row["seeds"]) == (pytest.approx(0.3), 1)
     assert findings.find(LEVEL, "anchored/from end", split="ood")["seeds"] == 2
@@ -121,7 +123,7 @@ def test_seeds_are_averaged_and_rl_of_one_seed_is_of_that_seed(study):
 
 def test_order_of_rows_does_not_matter(study):
     estimates = study.estimate()[1]
-    shuffled = study.estimate(sft_hands=study.sft_hands().sample(frac=1, random_state=0))[1]
+    shuffled = study.estimate(sft_hand_scores=study.sft_hands().sample(frac=1, random_state=0))[1]
     key = ["quantity", "subject", "reference", "split", "hands", "scope", "change_model"]
     left, right = (table.sort_values(key, ignore_index=True) for table in (estimates, shuffled))
     pd.testing.assert_frame_equal(left, right)

@@ -9,7 +9,6 @@ from card24_pipeline.findings.changes import (
     NORM_RATIO,
     SIGMA_SHIFT,
     WAY_BACK,
-    find_fraction,
     name_angle,
     name_ends,
 )
@@ -43,12 +42,6 @@ def find(change):
 def pick(spectra, band="top", model="observed", step=40):
     """Where the rows of one band, model and step are."""
     return (spectra["step"] == step) & (spectra["band"] == band) & (spectra["model"] == model)
-
-
-def test_the_nearest_measured_fraction_is_taken(study):
-    spectra = study.spectra("sft_arm", ["base_to_sft"])
-    assert find_fraction(spectra) == 0.22
-    assert find_fraction(spectra[spectra["fraction"] != 0.22]) == 0.1
 
 
 def test_means_are_over_matrices_seeds_and_draws(study, find):

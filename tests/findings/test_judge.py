@@ -114,8 +114,8 @@ class TestRegistry:
 
     def test_without_rl_its_statements_are_not_measured(self, study):
         tables = study.tables()
-        empty = {name: getattr(tables, name).iloc[:0] for name in ("rl_hands", "rl_scores", "rl_history")}
-        empty |= {name: getattr(tables, name).iloc[:0] for name in ("rl_spectra", "rl_by_index", "rl_return")}
+        empty = {name: getattr(tables, name).iloc[:0] for name in ("rl_hand_scores", "rl_scores", "rl_history")}
+        empty |= {name: getattr(tables, name).iloc[:0] for name in ("rl_spectra", "rl_spectra_by_index", "rl_return")}
         found = study.find(**empty)
         rows = {one.key: one.measure(found) for one in list_statements() if one.claim == 4}
         assert {row.note for row in rows.values()} == {"not measured"}

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from card24_pipeline.findings.models import lay_out_hands
@@ -40,35 +41,35 @@ class TestHands:
         with pytest.raises(
             ValueError, match=r"seed 0: 'main/uv_top donor=max_ood top_fraction=0\.1' was scored on 98%"
         ):
-            study.estimate(edit_hands=study.edit_hands().drop(index=0))
+            study.estimate(edit_hand_scores=study.edit_hands().drop(index=0))
 
     def test_each_seed_has_its_own_steps(self, study):
         own = study.selected()
         own.loc[(own["seed"] == 1) & (own["role"] == "max_ood"), "step"] = 20
-        estimates = study.estimate(selected=own)[1]
+        estimates = study.estimate(selected_checkpoints=own)[1]
         losses = pick(estimates, "difference of pass@1", "main/max_ood", "main/end").set_index("scope")["estimate"]
         assert losses.to_dict() == pytest.approx({"all seeds": 0.45, "seed 0": 0.6, "seed 1": 0.3})
 
     def test_a_seed_without_a_rung_leaves_the_others(self, study):
         shorter = study.selected().query("seed == 0 or role != 'rung_1'")
-        estimates = study.estimate(selected=shorter)[1]
+        estimates = study.estimate(selected_checkpoints=shorter)[1]
         gains = pick(estimates, "difference of pass@1", "plain/from rung_1", "main/rung_1")
         assert set(gains["scope"]) == {"all seeds", "seed 0"}
         assert set(gains["seeds"]) == {1}
 
     def test_the_middle_is_the_mean_of_the_rungs(self, study):
-        from card24_pipeline.findings.models import ScoredHands
-
-        tables = study.tables()
-        two = tables.selected[tables.selected["role"] == "rung_1"].assign(role="rung_2", step=40)
-        selected = tables.selected.merge(two, how="outer")
-        wide = lay_out_hands(
-            ScoredHands(
-                tables.base_hands, tables.sft_hands, tables.rl_hands, tables.edit_hands, selected, tables.sft_arms
-            )
-        )
+        wide = lay_out_hands(study.tables(selected_checkpoints=add_rung(study.selected())))
         expected = (wide["main/rung_1"] + wide["main/rung_2"]) / 2
         assert wide["main/middle"].equals(expected.rename("main/middle"))
+
+    def test_rl_from_some_rungs_only_has_no_middle(self, study):
+        wide = lay_out_hands(study.tables(selected_checkpoints=add_rung(study.selected(), step=30)))
+        assert "plain/from rung_1" in wide
+        assert "plain/from middle" not in wide
+
+
+def add_rung(selected, step=40):
+    return pd.concat([selected, selected[selected["role"] == "rung_1"].assign(role="rung_2", step=step)])
 
 
 def pick(estimates, quantity, subject, reference, split="ood", hands="all"):

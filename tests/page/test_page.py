@@ -12,7 +12,7 @@ from card24_pipeline.page.figure import Figure, make_table
 from card24_pipeline.page.hands import OUTCOMES, pack_hands
 from card24_pipeline.page.page import Section, render_page
 from card24_pipeline.page.reports import write_claims, write_data_card, write_finding, write_model_card, write_reports
-from card24_pipeline.page.sections import list_models, list_roles
+from card24_pipeline.page.sections import list_roles, name_hands
 from card24_pipeline.study.vocabulary import GLOSSARY, MEANINGLESS
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -64,7 +64,7 @@ class TestPage:
         assert "+26.0 (+22.0 to +30.0)" in page
         assert "637 multisets; seeds alone: +25.0, −1.0" in page
         assert "seeds alone: 25\u00a0%, −1\u00a0%" in render(claims=make_claims(unit="share"))
-        assert "Llama: RL − End +6.0 (+1.0 to +12.0)<br>70–80 %" in page
+        assert "Llama: RL − End: +6.0 (+1.0 to +12.0)<br>70–80 %" in page
         assert page.index('id="verdicts"') < page.index('id="one"')
 
     def test_an_exploratory_statement_has_no_verdict_and_says_why(self):
@@ -137,7 +137,7 @@ class TestHands:
             pack_hands(models, {})
 
     def test_every_model_of_a_study_can_be_asked_for(self, small_study_tables):
-        names = {name for name, _ in list_models(small_study_tables)}
+        names = {name for name, _ in name_hands(small_study_tables)}
         assert {"base", "SFT step 40", "plain RL from step 40", "interpolation donor=max_ood donor_share=0.5"} <= names
         assert list_roles(small_study_tables)["end"] == {0: "SFT step 40", 1: "SFT step 40"}
 
@@ -148,7 +148,7 @@ NO_PUBLISHED = [one for one in list_statements() if not one.published]
 class TestReports:
     @pytest.fixture(scope="class")
     def reports(self, findings):
-        return write_reports(findings, engineering=False, trained_here=True)
+        return write_reports(findings, engineering=False, trained_here=True, selection_split="ood_select")
 
     def test_figures_that_are_shown_are_drawn(self, reports):
         from card24_pipeline.page.sections import FIGURE_KEYS
@@ -170,7 +170,9 @@ class TestReports:
             assert "does not hold" not in tables
 
     def test_a_scale_that_only_checks_says_so_on_every_report(self, findings):
-        for text in write_reports(findings, engineering=True, trained_here=True).values():
+        reports = write_reports(findings, engineering=True, trained_here=True, selection_split="low_select")
+        assert "chosen on `low_select`; End" in reports["report"]
+        for text in reports.values():
             assert MEANINGLESS in text
 
     def test_claims_have_a_row_each(self, findings):
@@ -181,7 +183,7 @@ class TestReports:
 
     def test_the_finding_names_the_best_edit_that_keeps_id_and_every_word(self, findings):
         text = write_finding(findings, scale="toy", engineering=False)
-        assert "from 10 to 90 %, while OOD rises to 80 %" in text
+        assert "from 10 to 90 %. On OOD it goes from 60 through 80 (MaxOOD) to 20 %" in text
         assert "adds +5.0 (" in text
         assert "*layers reset, MaxOOD, quarter 1* is best, with +60.0 (" in text
         assert "(a recovered share of 100 % (100 % to 100 %))" in text
@@ -201,6 +203,6 @@ class TestReports:
         hands = make_hands(["correct"] * 3)
         multisets = pd.DataFrame({"multiset": ["m0", "m1", "m1"], "split": ["ood", "sft", "other"]})
         card = write_data_card(hands, multisets, {"SFT examples": 21648})
-        assert re.search(r"\| ood +\| OOD rule, for every claim +\| 2 +\| 2 +\| 0 +\|", card)
+        assert re.search(r"\| ood +\| OOD rule, for testing +\| 2 +\| 2 +\| 0 +\|", card)
         assert "2 in all" in card
         assert "21,648" in card

@@ -29,13 +29,14 @@ BASE_MODEL = {"source": {"kind": "folder", "path": "models/mine"}, "mixture": {}
 def inputs(small_study_tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     arms = {"plain": {"sft_arm": "main"}, "anchored": {"sft_arm": "main"}}
-    made = {"base_hand_scores": small_study_tables.base_hands, "seeds": [0, 1]}
+    made = {"base_hand_scores": small_study_tables.base_hand_scores, "seeds": [0, 1]}
     made |= {"sft_arms": {"main": {}}, "rl_arms": arms, "edit_arms": {"main": {"sft_arm": "main"}}}
-    for field, name in FRAMES.items():
-        table = getattr(small_study_tables, field)
+    for name in FRAMES:
+        table = getattr(small_study_tables, name)
         keys = [key for key in KEYS if key in table]
+        keys = keys if {"rl_arm", "edit_arm"}.isdisjoint(keys) else [key for key in keys if key != "sft_arm"]
         path = f"{folder}/{name}_{'_'.join(f'{{{key}}}' for key in keys)}.parquet"
-        own = table.drop(columns=keys)
+        own = table.drop(columns=[*keys, "sft_arm"], errors="ignore")
         columns = {column: str(pa.array(own[column]).type) for column in own}
         made[name] = FanInFrames(path, dict.fromkeys(keys, "all"), columns, doubles_may_be_empty=True)
         whole = pd.MultiIndex.from_product([[0, 1], *([*(arms if key == "rl_arm" else ["main"])] for key in keys[1:])])
@@ -95,10 +96,21 @@ def test_page_shows_what_the_files_say(found, claims, inputs, tmp_path):
 
 
 def test_reports_and_cards_are_written(found, claims, inputs, small_study_tables):
-    hands = small_study_tables.base_hands
+    hands = small_study_tables.base_hand_scores
     multisets = hands[["multiset", "split"]].drop_duplicates()
     texts = write_reports(
-        claims[0], *found[:3], multisets, hands, hands, hands, hands, BASE_MODEL, RULES, PARAMS, Path("toy/claims.json")
+        claims[0],
+        *found[:3],
+        multisets,
+        hands,
+        hands,
+        hands,
+        hands,
+        BASE_MODEL,
+        RULES,
+        PARAMS,
+        "ood_select",
+        Path("toy/claims.json"),
     )
     assert len(texts) == len(REPORTS)
     for name, text in zip(REPORTS, texts, strict=True):

@@ -32,7 +32,7 @@ SIGMA_BOUND = 0.01
 """Singular values "hardly change" if they do by less than this share of themselves; set before the study was run."""
 
 BAND_FRACTION = 0.2
-"""Share of all indices in a band, as in the claims (arXiv 2508.16546); the nearest one that was measured is taken."""
+"""Share of all indices in a band, as in the claims (arXiv 2508.16546)."""
 
 END_SHARE = 0.2
 """The first and the last fifth of all indices are the ends; what lies between is the bulk."""
@@ -52,12 +52,6 @@ def name_angle(band: str) -> str:
 def name_ends(ends: str, *, equal_gaps: bool) -> str:
     """Name the quantity of one of ``ENDS`` against the bulk."""
     return f"rotation: {ends} - bulk" + (", equal gaps" if equal_gaps else "")
-
-
-def find_fraction(spectra: pd.DataFrame) -> float:
-    """Return the measured fraction of the bands that is nearest to ``BAND_FRACTION``."""
-    measured = spectra.loc[spectra["band"].isin(BANDS), "fraction"].unique()
-    return float(min(measured, key=lambda fraction: abs(fraction - BAND_FRACTION), default=BAND_FRACTION))
 
 
 def average_sides(spectra: pd.DataFrame) -> pd.DataFrame:
@@ -101,10 +95,10 @@ def estimate_changes(spectra: pd.DataFrame, by_index: pd.DataFrame, bootstrap: B
         each null's mean, and the least of these, ``BOTH_NULLS``) and scope: columns as ``estimate_accuracy`` has
         them, with ``change_model`` in place of split and hands. Shifts and energies are shares, angles degrees.
     """
-    fraction, rows = find_fraction(spectra), []
+    rows = []
     for (subject, reference), bands in spectra.groupby(["subject", "reference"], sort=False):
         indices = by_index[(by_index["subject"] == subject) & (by_index["reference"] == reference)]
-        for quantity, table in measure_change(bands, indices, fraction).items():
+        for quantity, table in measure_change(bands, indices).items():
             about = {"quantity": quantity, "subject": subject, "reference": reference}
             rows += [
                 about | {"scope": scope} | row
@@ -115,9 +109,9 @@ def estimate_changes(spectra: pd.DataFrame, by_index: pd.DataFrame, bootstrap: B
     return pd.DataFrame(rows)
 
 
-def measure_change(bands: pd.DataFrame, indices: pd.DataFrame, fraction: float) -> dict[str, pd.DataFrame]:
+def measure_change(bands: pd.DataFrame, indices: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Measure one change matrix by matrix: by quantity, ``MATRIX`` and a column for each model and each excess."""
-    sided = average_sides(bands[bands["fraction"] == fraction])
+    sided = average_sides(bands[bands["fraction"] == BAND_FRACTION])
     whole = bands[bands["band"] == WHOLE_BAND]
     measured = {
         SIGMA_SHIFT: (whole, "relative_sigma_shift"),
@@ -209,12 +203,12 @@ def _subtract_bulk(rotations: pd.DataFrame, ends: Sequence[str]) -> pd.DataFrame
     return (sums["weighted"] / sums["weight"]).rename("value").reset_index()
 
 
-def estimate_return(rl_return: pd.DataFrame, selected: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
+def estimate_return(rl_return: pd.DataFrame, starts: pd.DataFrame, bootstrap: Bootstrap) -> pd.DataFrame:
     """Measure how far RL goes back to the models before its start.
 
     Args:
         rl_return: One row per seed, ``rl_arm``, ``sft_arm``, ``from_step``, ``reference`` (base or MaxOOD) and tensor.
-        selected: ``seed``, ``sft_arm``, ``role``, ``step``.
+        starts: ``seed``, ``sft_arm``, ``role``, ``from_step``.
         bootstrap: Settings of the intervals, whose clusters are matrices.
 
     Returns:
@@ -223,7 +217,6 @@ def estimate_return(rl_return: pd.DataFrame, selected: pd.DataFrame, bootstrap: 
         ``COSINE`` of Δ_RL and R − S, all matrices taken as one vector, without an interval; ``ANGLE_CHANGE``
         (degrees, negative is nearer), of the principal angle of the top subspaces to the reference's.
     """
-    starts = selected.rename(columns={"step": "from_step"})[["seed", "sft_arm", "role", "from_step"]]
     runs = rl_return.merge(starts, on=["seed", "sft_arm", "from_step"])
     if runs.empty:
         return pd.DataFrame()

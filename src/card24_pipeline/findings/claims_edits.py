@@ -19,15 +19,9 @@ recovery = partial(
 )
 
 
-def find_edit(findings: Findings, variant: str) -> str:
-    """Return the model of a variant among the edits of the first SFT arm's End; empty where there is none."""
-    own = findings.models[(findings.models["kind"] == "edit") & (findings.models["sft_arm"] == findings.sft_arm)]
-    return next((str(model) for model in own["model"] if str(model).partition("/")[2] == variant), "")
-
-
 def measure_share(findings: Findings, variant: str) -> Found:
     """Look up what a variant recovers of the loss to MaxOOD."""
-    return findings.recovered(find_edit(findings, variant), name_model(findings.sft_arm, MAX_OOD))
+    return findings.recovered(findings.name_edit(variant), name_model(findings.sft_arm, MAX_OOD))
 
 
 @recovery()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from card24_pipeline.findings.accuracy import GAIN_DIFFERENCE
-from card24_pipeline.findings.lookup import NOT_MEASURED, Findings, Found
+from card24_pipeline.findings.lookup import Findings, Found
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.findings.published import END_STEPS, LLAMA, MAX_OOD_STEPS, Comparison
 from card24_pipeline.findings.statements import statement
@@ -13,33 +13,22 @@ NO_PLACEBO = "without a placebo: a lower learning rate alone may do the same"
 UNEQUAL_ID = "compared at unequal ID"
 
 
-def find_run(findings: Findings, role: str) -> str:
-    """Return the model after RL from a role, by the first RL arm; empty where there is no RL."""
-    return name_model(findings.rl_arms[0], f"from {role}") if findings.rl_arms else ""
-
-
 def measure_gain(findings: Findings, role: str) -> Found:
     """Look up what RL added on OOD to the checkpoint of a role."""
-    run = find_run(findings, role)
-    return (
-        findings.difference(run, name_model(findings.sft_arm, role), runs=(run,)) if run else Found(note=NOT_MEASURED)
-    )
+    run = findings.name_run(role)
+    return findings.difference(run, name_model(findings.sft_arm, role), runs=(run,))
 
 
 def compare_gains(findings: Findings, role: str) -> Found:
     """Look up by how much RL from a role gains more OOD than RL from End."""
-    run, end = find_run(findings, role), find_run(findings, END)
-    return (
-        findings.measure(GAIN_DIFFERENCE, run, end, split=findings.ood, runs=(run, end))
-        if run
-        else Found(note=NOT_MEASURED)
-    )
+    run, end = findings.name_run(role), findings.name_run(END)
+    return findings.measure(GAIN_DIFFERENCE, run, end, split=findings.ood, runs=(run, end))
 
 
 def compare_after(findings: Findings, role: str) -> Found:
     """Look up by how much RL from a role ends above RL from End on OOD."""
-    run, end = find_run(findings, role), find_run(findings, END)
-    return findings.difference(run, end, runs=(run, end)) if run else Found(note=NOT_MEASURED)
+    run, end = findings.name_run(role), findings.name_run(END)
+    return findings.difference(run, end, runs=(run, end))
 
 
 @statement(

@@ -10,7 +10,7 @@ from card24_pipeline.findings.statements import statement
 from card24_pipeline.study.vocabulary import END, ID_HELDOUT, ID_SEEN, MAX_OOD
 
 
-def compare_ends(findings: Findings, left: str, right: str, split: str | None = None) -> Found:
+def compare_roles(findings: Findings, left: str, right: str, split: str | None = None) -> Found:
     """Look the difference of two roles of the first SFT arm up."""
     return findings.difference(name_model(findings.sft_arm, left), name_model(findings.sft_arm, right), split=split)
 
@@ -18,16 +18,16 @@ def compare_ends(findings: Findings, left: str, right: str, split: str | None = 
 @statement(1, confirmatory=True, by_construction=True, published=compare_sft("ood", 1))
 def ood_peaks_before_end(findings: Findings) -> Found:
     """OOD peaks before the last checkpoint of SFT (MaxOOD − End)"""
-    return compare_ends(findings, MAX_OOD, END)
+    return compare_roles(findings, MAX_OOD, END)
 
 
 @statement(1, bound=-ID_TOLERANCE, confirmatory=True, published=compare_sft("id", -1))
 def id_seen_does_not_fall(findings: Findings) -> Found:
     """Meanwhile ID on the multisets of SFT does not fall by a point (End − MaxOOD)"""
-    return compare_ends(findings, END, MAX_OOD, ID_SEEN)
+    return compare_roles(findings, END, MAX_OOD, ID_SEEN)
 
 
 @statement(1, bound=-ID_TOLERANCE, confirmatory=True)
 def id_heldout_does_not_fall(findings: Findings) -> Found:
     """… nor does ID on held-out multisets"""
-    return compare_ends(findings, END, MAX_OOD, ID_HELDOUT)
+    return compare_roles(findings, END, MAX_OOD, ID_HELDOUT)

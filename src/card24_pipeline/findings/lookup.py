@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.findings.accuracy import DIFFERENCE, LEVEL, RECOVERED
-from card24_pipeline.findings.models import name_model
+from card24_pipeline.findings.models import name_model, name_run
 from card24_pipeline.study.rows import read_rows
-from card24_pipeline.study.vocabulary import ALL_HANDS, BASE, END, OBSERVED, POOLED, title_role
+from card24_pipeline.study.vocabulary import ALL_HANDS, BASE, END, MIDDLE, OBSERVED, POOLED, RUNG, title_role
 
 Row = Mapping[str, Any]
 ROW_KEY = ["quantity", "subject", "reference", "split", "hands", "change_model", "scope"]
@@ -56,9 +56,7 @@ class Findings:
 
     @cached_property
     def _rows(self) -> dict[tuple[str, ...], Row]:
-        filled = self.estimates.fillna(dict.fromkeys(ROW_KEY, ""))
-        records = ({str(name): value for name, value in row.items()} for row in read_rows(filled))
-        return {tuple(str(row[name]) for name in ROW_KEY): row for row in records}
+        return {tuple(str(row[name]) for name in ROW_KEY): row for row in read_rows(self.estimates)}
 
     @property
     def sft_arm(self) -> str:
@@ -70,6 +68,15 @@ class Findings:
         """The RL arms that start from that SFT arm; claims are about the first one."""
         own = self.models[(self.models["kind"] == "rl") & (self.models["sft_arm"] == self.sft_arm)]
         return [str(arm) for arm in own["arm"].unique()]
+
+    def name_edit(self, variant: str) -> str:
+        """Return the model of a variant among the edits of that SFT arm's End; empty where there is none."""
+        own = self.models[(self.models["kind"] == "edit") & (self.models["sft_arm"] == self.sft_arm)]
+        return next((str(model) for model in own["model"] if str(model).partition("/")[2] == variant), "")
+
+    def name_run(self, role: str) -> str:
+        """Return the model after RL from a role, by the first of ``rl_arms``; empty where there is no RL."""
+        return name_run(self.rl_arms[0], role) if self.rl_arms else ""
 
     @property
     def seeds(self) -> list[str]:
@@ -135,7 +142,7 @@ class Findings:
     def counts(self, model: str) -> bool:
         """Tell whether all runs of an RL model count; of the middle, those from every rung."""
         arm, _, role = model.partition("/from ")
-        roles = self.runs["role"].str.startswith("rung_") if role == "middle" else self.runs["role"] == role
+        roles = self.runs["role"].str.startswith(RUNG) if role == MIDDLE else self.runs["role"] == role
         runs = self.runs[(self.runs["rl_arm"] == arm) & roles]
         return bool(len(runs)) and bool(runs["counts"].all())
 

@@ -3,39 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.findings.gathering import StudyTables
 from card24_pipeline.parameters.plain import to_plain
 
-if TYPE_CHECKING:
-    from card24_pipeline.catalog.fan_in import FanInFrames
-
-FRAMES = {
-    # attribute of StudyTables: the dataset
-    "sft_hands": "sft_hand_scores",
-    "selected": "selected_checkpoints",
-    "rl_hands": "rl_hand_scores",
-    "rl_scores": "rl_scores",
-    "rl_history": "rl_history",
-    "edit_variants": "edit_variants",
-    "edit_hands": "edit_hand_scores",
-    "sft_spectra": "sft_spectra",
-    "sft_by_index": "sft_spectra_by_index",
-    "rl_spectra": "rl_spectra",
-    "rl_by_index": "rl_spectra_by_index",
-    "rl_return": "rl_return",
-}
 ARMS = {"sft_arm": "sft_arms", "rl_arm": "rl_arms", "edit_arm": "edit_arms"}
+"""Column of each kind of arm, and the block of parameters that names them."""
+
+
+@dataclass(frozen=True)
+class StudyTables:
+    """The tables of all seeds and arms, by the names of their datasets.
+
+    Each has columns ``seed``, that of its arm (``sft_arm``, ``rl_arm`` or ``edit_arm``) and ``sft_arm``, the SFT arm
+    whose checkpoints that one starts from.
+
+    Attributes:
+        base_hand_scores: The base's graded hands, which seeds share: no such columns.
+        sft_hand_scores: Graded hands by SFT ``step``.
+        selected_checkpoints: ``role`` and ``step``; two roles may share a step.
+        rl_hand_scores: Graded hands after RL by ``from_step``.
+        rl_scores: Their summaries.
+        rl_history: Updates.
+        edit_variants: What each edit is.
+        edit_hand_scores: Graded hands by ``variant``.
+        sft_spectra: Spectra along SFT, by band.
+        sft_spectra_by_index: The same by index.
+        rl_spectra: Spectra before and after RL, by band.
+        rl_spectra_by_index: The same by index.
+        rl_return: RL's way back, by matrix.
+    """
+
+    base_hand_scores: pd.DataFrame
+    sft_hand_scores: pd.DataFrame
+    selected_checkpoints: pd.DataFrame
+    rl_hand_scores: pd.DataFrame
+    rl_scores: pd.DataFrame
+    rl_history: pd.DataFrame
+    edit_variants: pd.DataFrame
+    edit_hand_scores: pd.DataFrame
+    sft_spectra: pd.DataFrame
+    sft_spectra_by_index: pd.DataFrame
+    rl_spectra: pd.DataFrame
+    rl_spectra_by_index: pd.DataFrame
+    rl_return: pd.DataFrame
+
+    @property
+    def starts(self) -> pd.DataFrame:
+        """The selected checkpoints as starts of RL: ``seed``, ``sft_arm``, ``role``, ``from_step``."""
+        selected = self.selected_checkpoints[["seed", "sft_arm", "role", "step"]]
+        return selected.rename(columns={"step": "from_step"})
+
+
+BASE_TABLE, *FRAMES = (field.name for field in fields(StudyTables))
 STUDY_INPUTS = {
-    "base_hand_scores": "base_hand_scores",
-    **{name: f"{name}@all" for name in FRAMES.values()},
+    BASE_TABLE: BASE_TABLE,
+    **{name: f"{name}@all" for name in FRAMES},
     "seeds": "params:seeds",
     **{name: f"params:{name}" for name in ARMS.values()},
 }
 """Inputs of a node that reads all of the study's tables."""
+
+FINDINGS = ("models@table", "estimates@table", "rl_runs@table")
+"""Outputs of ``estimate_study``."""
+
+STUDY_PARAMETERS = (
+    "game", "base_model", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms", "findings",
+)  # fmt: skip
+"""The blocks of parameters that a study is made with."""
 
 
 def read_study(base_hand_scores: pd.DataFrame, seeds: Sequence[int], inputs: Mapping[str, Any]) -> StudyTables:
@@ -46,11 +84,11 @@ def read_study(base_hand_scores: pd.DataFrame, seeds: Sequence[int], inputs: Map
         seeds: The study's seeds.
         inputs: The other inputs of ``STUDY_INPUTS``.
     """
-    arms = {name: to_plain(inputs[name]) for name in ARMS.values()}
-    lists = {"seed": list(seeds), **{key: list(arms[name]) for key, name in ARMS.items()}}
-    frames: dict[str, FanInFrames] = {field: inputs[name] for field, name in FRAMES.items()}
-    sft_arms = {("rl", name): arm["sft_arm"] for name, arm in arms["rl_arms"].items()}
-    sft_arms |= {("edit", name): arm["sft_arm"] for name, arm in arms["edit_arms"].items()}
-    return StudyTables(
-        base_hands=base_hand_scores, sft_arms=sft_arms, **{field: one.read(**lists) for field, one in frames.items()}
-    )
+    blocks = {column: to_plain(inputs[name]) for column, name in ARMS.items()}
+    lists = {"seed": list(seeds), **{column: list(named) for column, named in blocks.items()}}
+    frames = {name: inputs[name].read(**lists) for name in FRAMES}
+    for column in ("rl_arm", "edit_arm"):
+        sft_arms = {name: block["sft_arm"] for name, block in blocks[column].items()}
+        with_it = {name: frame for name, frame in frames.items() if column in frame}
+        frames |= {name: frame.assign(sft_arm=frame[column].map(sft_arms)) for name, frame in with_it.items()}
+    return StudyTables(base_hand_scores, **frames)

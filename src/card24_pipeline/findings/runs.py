@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from card24_pipeline.study.vocabulary import ALL_HANDS
+
 MIN_UPDATES = 60
 MIN_HANDS_PER_UPDATE = 256
 """Bounds set before the study was run. Trials of 20 to 60 updates of 256 hands moved pass@1 on ID hands; a smaller run
@@ -15,13 +17,13 @@ REWARD_WINDOW = 10
 """Updates at either end over which figures are averaged: one update's reward is too noisy."""
 
 
-def summarise_runs(history: pd.DataFrame, scores: pd.DataFrame, selected: pd.DataFrame, ood: str) -> pd.DataFrame:
+def summarise_runs(history: pd.DataFrame, scores: pd.DataFrame, starts: pd.DataFrame, ood: str) -> pd.DataFrame:
     """Summarise every run: how long it was, what became of its reward, and how far the model moved.
 
     Args:
         history: One row per ``seed``, ``rl_arm``, ``sft_arm``, ``from_step`` and update; ``hands`` is a running total.
         scores: One row per ``seed``, ``rl_arm``, ``from_step``, split and group of hands.
-        selected: ``seed``, ``sft_arm``, ``role``, ``step``.
+        starts: ``seed``, ``sft_arm``, ``role``, ``from_step``.
         ood: Name of the OOD split.
 
     Returns:
@@ -46,11 +48,10 @@ def summarise_runs(history: pd.DataFrame, scores: pd.DataFrame, selected: pd.Dat
     )
     if summaries.empty:
         return pd.DataFrame(columns=["seed", "rl_arm", "role", "counts"])
-    whole = scores[(scores["base_met_multiset"] == "all") & (scores["split"] == ood)]
+    whole = scores[(scores["base_met_multiset"] == ALL_HANDS) & (scores["split"] == ood)]
     measured = whole.rename(
         columns={"forward_kl_nats": "kl_base_nats", "card_to_number_accuracy": "ood_card_to_number"}
     )[["seed", "rl_arm", "from_step", "kl_base_nats", "ood_card_to_number"]]
-    starts = selected.rename(columns={"step": "from_step"})[["seed", "sft_arm", "role", "from_step"]]
     table = summaries.merge(starts, on=["seed", "sft_arm", "from_step"]).merge(
         measured, on=["seed", "rl_arm", "from_step"]
     )

@@ -12,9 +12,9 @@ from card24_pipeline.findings.choices import ANY_ID, KEEPING_ID
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.page.figure import PERCENT, Figure, make_table
-from card24_pipeline.page.titles import describe_knob, title_donor, title_family
+from card24_pipeline.page.titles import describe_knob, title_family
 from card24_pipeline.study.rows import read_rows
-from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, title_split
+from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, title_role, title_split
 
 KNOBS = {
     # key of the figure: its title, how its knobs' names end, title of the axis
@@ -30,15 +30,14 @@ def list_edited(findings: Findings) -> Iterator[tuple[dict[str, Any], str]]:
     for row in read_rows(findings.models):
         edit, rl = row["kind"] == "edit", row["kind"] == "rl" and row["role"] == END
         if edit or rl or (row["kind"] in ("base", "sft") and row["role"] in (BASE, MAX_OOD, END)):
-            named = {str(key): value for key, value in row.items()}
-            yield named, title_family(row, findings) if edit else findings.title(row["model"])
+            yield row, title_family(row, findings) if edit else findings.title(row["model"])
 
 
 def show_frontier(findings: Findings) -> Figure:
     """Show OOD against ID: a line for each family, joined by its knob."""
     rows = []
     panels = {
-        donor: f"donor {title_donor(donor)}" for donor in (MAX_OOD, BASE) if donor in set(findings.models["donor"])
+        donor: f"donor {title_role(donor)}" for donor in (MAX_OOD, BASE) if donor in set(findings.models["donor"])
     }
     unjoined = set()
     for row, series in list_edited(findings):

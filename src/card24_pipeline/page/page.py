@@ -13,8 +13,8 @@ from markupsafe import Markup, escape
 
 from card24_pipeline.page.figure import Figure
 from card24_pipeline.page.plotting import render_figure
-from card24_pipeline.page.reports import load_templates
-from card24_pipeline.page.titles import write_interval, write_number
+from card24_pipeline.page.reports import count_published_hands, load_templates
+from card24_pipeline.page.tables import describe_claim
 from card24_pipeline.study.vocabulary import CLAIMS, EXPLORATORY, FAILS, HOLDS, MEANINGLESS, UNDECIDED
 
 MARKS = {HOLDS: ("✓", "holds"), FAILS: ("✗", "fails"), UNDECIDED: ("?", "open"), EXPLORATORY: ("", "plain")}
@@ -71,6 +71,7 @@ def render_page(
         ],
         confidence=f"{claims['confidence']:.0%}",
         seeds=len(claims["seeds"]),
+        published_hands=count_published_hands(claims),
         sections=[
             {"key": section.key, "title": section.title, "figures": [_embed(figure) for figure in section.figures]}
             for section in sections
@@ -101,21 +102,14 @@ def _mark_code(text: str) -> Markup:
 
 
 def _write_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    mark, kind = MARKS[row["verdict"]]
-    measured = row["note"] if row["estimate"] is None else write_interval(row, row["unit"])
-    alone = ", ".join(write_number(value, row["unit"]) for value in row["by_seed"].values())
-    reasons = filter(None, [row["note"] if row["estimate"] is not None else "", row["why_exploratory"]])
-    published = [f"{figure['label']} {write_interval(figure, row['unit'])}" for figure in row["published"]]
+    told, (mark, kind) = describe_claim(row), MARKS[row["verdict"]]
+    basis = [f"{row['clusters']} {row['cluster']}; seeds alone: {told['alone']}"] if row["clusters"] else []
     return {
-        "text": row["text"],
-        "by_construction": row["by_construction"],
-        "verdict": row["verdict"],
+        **{name: row[name] for name in ("text", "by_construction", "verdict")},
         "mark": mark,
         "kind": kind,
         # A line must not end between a number and its percent sign.
-        "measured": measured.replace(" %", "\u00a0%"),
-        "basis": "; ".join(
-            [*([f"{row['clusters']} {row['cluster']}; seeds alone: {alone}"] if row["clusters"] else []), *reasons]
-        ).replace(" %", "\u00a0%"),
-        "published": [*published, *filter(None, [row["published_note"]])],
+        "measured": told["measured"].replace(" %", "\u00a0%"),
+        "basis": "; ".join([*basis, *told["notes"]]).replace(" %", "\u00a0%"),
+        "published": told["published"],
     }

@@ -12,9 +12,10 @@ from card24_pipeline.findings.accuracy import ID_TOLERANCE, RECOVERED_BOUND
 from card24_pipeline.findings.changes import BAND_FRACTION, END_SHARE, GAP_STRATA, SIGMA_BOUND
 from card24_pipeline.findings.choices import CLAIMED_MERGE, KEEPING_ID
 from card24_pipeline.findings.lookup import Findings
+from card24_pipeline.findings.models import name_model
 from card24_pipeline.findings.runs import MIN_HANDS_PER_UPDATE, MIN_UPDATES, REWARD_WINDOW
 from card24_pipeline.page import tables
-from card24_pipeline.page.titles import describe_knob, title_family, write_interval
+from card24_pipeline.page.titles import NOTHING, describe_knob, title_family, write_interval
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     BASE,
@@ -67,13 +68,18 @@ def load_templates(*, html: bool = False) -> Environment:
     return environment
 
 
-def write_reports(findings: Findings, *, engineering: bool, trained_here: bool) -> dict[str, str]:
+REPORTS = (*TABLES, "claims_table", "finding", "model_card", "data_card")
+"""Names of all reports, in the order that the pipeline writes them in."""
+
+
+def write_reports(findings: Findings, *, engineering: bool, trained_here: bool, selection_split: str) -> dict[str, str]:
     """Write the reports on SFT, RL, weights and edits.
 
     Args:
         findings: What was found.
         engineering: Whether the scale's figures mean nothing.
         trained_here: Whether the base is the pipeline's own.
+        selection_split: Name of the split that MaxOOD was chosen on.
 
     Returns:
         Markdown by the name of the report; figures are shown from its own folder.
@@ -83,6 +89,7 @@ def write_reports(findings: Findings, *, engineering: bool, trained_here: bool) 
         "warning": MEANINGLESS if engineering else "",
         "trained_here": trained_here,
         "ood": findings.ood,
+        "selection_split": selection_split,
         **CONSTANTS,
     }
     return {
@@ -97,14 +104,22 @@ def write_claims(claims: Mapping[str, Any], *, engineering: bool) -> str:
         "claims",
         rows=tables.table_claims(claims["statements"]),
         confidence=f"{claims['confidence']:.0%}",
+        published_hands=count_published_hands(claims),
         warning=MEANINGLESS if engineering else "",
+    )
+
+
+def count_published_hands(claims: Mapping[str, Any]) -> str:
+    """Return the number of hands that the published figures stand on; several where they differ."""
+    return " or ".join(
+        str(count) for count in sorted({each["hands"] for row in claims["statements"] for each in row["published"]})
     )
 
 
 def write_finding(findings: Findings, *, scale: str, engineering: bool) -> str:
     """Write what was found in three sentences, and the words that they need, as the readme shows them."""
     arm, edits = findings.sft_arm, findings.models[findings.models["kind"] == "edit"]
-    end, splits = f"{arm}/{END}", {"ood": findings.ood, "id_seen": ID_SEEN, "id_heldout": ID_HELDOUT}
+    end, splits = name_model(arm, END), {"ood": findings.ood, "id_seen": ID_SEEN, "id_heldout": ID_HELDOUT}
     levels = {
         name: {role: f"{100 * findings.level(model, split):.0f}" for role, model in _name_checkpoints(arm).items()}
         for name, split in splits.items()
@@ -119,13 +134,11 @@ def write_finding(findings: Findings, *, scale: str, engineering: bool) -> str:
         key=lambda row: findings.level(row["model"], f"{findings.ood}{SELECT}"),
         default=None,
     )
-    merge = next((row["model"] for row in read_rows(edits) if row["model"].endswith(f"/{CLAIMED_MERGE}")), "")
-    run = f"{findings.rl_arms[0]}/from {END}" if findings.rl_arms else ""
     return _render(
         "finding",
         **levels,
-        rl=compare(run),
-        merge=compare(merge),
+        rl=compare(findings.name_run(END)),
+        merge=compare(findings.name_edit(CLAIMED_MERGE)),
         kept=kept
         and compare(kept["model"])
         | {
@@ -138,12 +151,13 @@ def write_finding(findings: Findings, *, scale: str, engineering: bool) -> str:
         confidence=f"{findings.confidence:.0%}",
         claims=f"data/08_reporting/{scale}/claims.md",
         glossary=GLOSSARY,
+        nothing=NOTHING,
         warning=MEANINGLESS if engineering else "",
     )
 
 
 def _name_checkpoints(arm: str) -> dict[str, str]:
-    return {BASE: BASE, MAX_OOD: f"{arm}/{MAX_OOD}", END: f"{arm}/{END}"}
+    return {BASE: BASE, MAX_OOD: name_model(arm, MAX_OOD), END: name_model(arm, END)}
 
 
 def write_model_card(findings: Findings, base_model: Mapping[str, Any], *, engineering: bool) -> str:
@@ -154,8 +168,8 @@ def write_model_card(findings: Findings, base_model: Mapping[str, Any], *, engin
         mixture=base_model["mixture"],
         models=tables.table_steps(findings),
         edits=tables.table_edits(findings, chosen=True),
-        base_ood=findings.level("base"),
-        max_ood=findings.level(f"{findings.sft_arm}/max_ood"),
+        base_ood=findings.level(BASE),
+        max_ood=findings.level(name_model(findings.sft_arm, MAX_OOD)),
         seeds=len(findings.seeds),
         warning=MEANINGLESS if engineering else "",
     )

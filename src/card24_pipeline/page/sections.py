@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.findings.changes import find_fraction, pick_changes
+from card24_pipeline.findings.changes import pick_changes
 from card24_pipeline.findings.choices import CLAIMED_MERGE
-from card24_pipeline.findings.gathering import StudyTables
 from card24_pipeline.findings.lookup import Findings
-from card24_pipeline.findings.models import name_model
+from card24_pipeline.findings.models import name_model, name_run
+from card24_pipeline.findings.reading import StudyTables
 from card24_pipeline.page.edit_figures import KNOBS, is_drawable, show_choices, show_costs, show_frontier, show_knobs
 from card24_pipeline.page.page import Section
 from card24_pipeline.page.titles import title_family
@@ -36,19 +36,18 @@ def build_sections(findings: Findings, tables: StudyTables) -> list[Section]:
     """
     arm = findings.sft_arm
     after, before = name_model(arm, END), BASE
-    bands, indices = (pick_changes(table, tables.selected) for table in (tables.sft_spectra, tables.sft_by_index))
+    spectra = (tables.sft_spectra, tables.sft_spectra_by_index)
+    bands, indices = (pick_changes(table, tables.selected_checkpoints) for table in spectra)
     bands, indices = (table[(table["subject"] == after) & (table["reference"] == before)] for table in (bands, indices))
     edits = [show_frontier(findings), *(show_knobs(findings, key) for key in KNOBS), show_choices(findings)]
     return [
         Section("edits", "Cheap edits in place of RL", [f for f in [*edits, show_costs(findings)] if is_drawable(f)]),
         Section("training", "SFT and RL", [show_accuracy(findings), show_rl_gains(findings)]),
-        Section(
-            "rl", "RL while it trains", [show_rl_training(tables.name_sft_arm(tables.rl_history), tables.selected)]
-        ),
+        Section("rl", "RL while it trains", [show_rl_training(tables.rl_history, tables.starts)]),
         Section(
             "weights",
             "How the weights moved",
-            [show_rotation(indices), show_depth(bands, find_fraction(bands)), show_sigma(indices)],
+            [show_rotation(indices), show_depth(bands), show_sigma(indices)],
         ),
         Section(
             "errors",
@@ -60,34 +59,32 @@ def build_sections(findings: Findings, tables: StudyTables) -> list[Section]:
 
 def list_hands_by_role(findings: Findings, tables: StudyTables) -> dict[str, pd.DataFrame]:
     """Return the graded hands of the models that are compared outcome by outcome, by their titles."""
-    arm, selected = findings.sft_arm, tables.selected
-    found = {"base": tables.base_hands}
+    arm, selected, starts = findings.sft_arm, tables.selected_checkpoints, tables.starts
+    found = {BASE: tables.base_hand_scores}
     for role in (MAX_OOD, END):
-        found[findings.title(name_model(arm, role))] = tables.sft_hands.merge(
-            selected.loc[selected["role"] == role, ["seed", "sft_arm", "step"]], on=["seed", "sft_arm", "step"]
+        chosen = selected[(selected["role"] == role) & (selected["sft_arm"] == arm)]
+        found[findings.title(name_model(arm, role))] = tables.sft_hand_scores.merge(
+            chosen, on=["seed", "sft_arm", "step"]
         )
-    ends = selected.rename(columns={"step": "from_step"})
     for rl_arm in findings.rl_arms:
-        hands = tables.name_sft_arm(tables.rl_hands[tables.rl_hands["rl_arm"] == rl_arm])
-        ends_of_arm = ends.loc[ends["role"] == END, ["seed", "sft_arm", "from_step"]]
-        found[findings.title(name_model(rl_arm, f"from {END}"))] = hands.merge(
-            ends_of_arm, on=["seed", "sft_arm", "from_step"]
+        hands = tables.rl_hand_scores[tables.rl_hand_scores["rl_arm"] == rl_arm]
+        found[findings.title(name_run(rl_arm, END))] = hands.merge(
+            starts[starts["role"] == END], on=["seed", "sft_arm", "from_step"]
         )
-    models = findings.models
-    merges = models[(models["sft_arm"] == arm) & models["model"].str.endswith(f"/{CLAIMED_MERGE}")]
-    for row in read_rows(merges):
-        own = tables.edit_hands[tables.edit_hands["edit_arm"] == row["arm"]]
+    merge = findings.name_edit(CLAIMED_MERGE)
+    for row in read_rows(findings.models[findings.models["model"] == merge]):
+        own = tables.edit_hand_scores[tables.edit_hand_scores["edit_arm"] == row["arm"]]
         found[f"{title_family(row, findings)}, {row['knob']:g}"] = own[own["variant"] == CLAIMED_MERGE]
     return {title: hands for title, hands in found.items() if len(hands)}
 
 
-def list_models(tables: StudyTables) -> dict[tuple[str, int | None], pd.DataFrame]:
+def name_hands(tables: StudyTables) -> dict[tuple[str, int | None], pd.DataFrame]:
     """List the graded hands of every model and seed, by what the browser of hands calls them."""
-    models: dict[tuple[str, int | None], pd.DataFrame] = {(BASE, None): tables.base_hands}
+    models: dict[tuple[str, int | None], pd.DataFrame] = {(BASE, None): tables.base_hand_scores}
     for arm, template, column, table in (
-        ("sft_arm", "SFT step {}", "step", tables.sft_hands),
-        ("rl_arm", "RL from step {}", "from_step", tables.rl_hands),
-        ("edit_arm", "{}", "variant", tables.edit_hands),
+        ("sft_arm", "SFT step {}", "step", tables.sft_hand_scores),
+        ("rl_arm", "RL from step {}", "from_step", tables.rl_hand_scores),
+        ("edit_arm", "{}", "variant", tables.edit_hand_scores),
     ):
         several = table[arm].nunique() > 1
         groups: Iterable[tuple[Any, pd.DataFrame]] = table.groupby([arm, column, "seed"], sort=False)
@@ -97,10 +94,10 @@ def list_models(tables: StudyTables) -> dict[tuple[str, int | None], pd.DataFram
 
 
 def list_roles(tables: StudyTables) -> dict[str, Mapping[int, str]]:
-    """Name the SFT models of ``list_models`` by the role of their checkpoint: its step, by role and seed."""
-    several = tables.selected["sft_arm"].nunique() > 1
+    """Name the SFT models of ``name_hands`` by the role of their checkpoint: its step, by role and seed."""
+    several = tables.selected_checkpoints["sft_arm"].nunique() > 1
     roles: dict[str, Mapping[int, str]] = {}
-    for arm, chosen in tables.selected.groupby("sft_arm", sort=False):
+    for arm, chosen in tables.selected_checkpoints.groupby("sft_arm", sort=False):
         for role in sort_roles(chosen["role"]):
             own = chosen[chosen["role"] == role]
             prefix = f"{arm} " if several else ""

@@ -20,12 +20,13 @@ from card24_pipeline.findings.changes import (
 )
 from card24_pipeline.findings.choices import list_leads
 from card24_pipeline.findings.lookup import Findings
-from card24_pipeline.findings.models import name_model
+from card24_pipeline.findings.models import STEP_ROLE, name_model
 from card24_pipeline.page.edit_figures import CHOICE_TITLES, list_edited
 from card24_pipeline.page.titles import NOTHING, describe_knob, title_control, write_interval, write_level, write_number
 from card24_pipeline.page.training_figures import list_splits
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
+    ALL_HANDS,
     BASE,
     CHANGE_MODEL_TITLES,
     CLAIMS,
@@ -34,7 +35,9 @@ from card24_pipeline.study.vocabulary import (
     ID_HELDOUT,
     ID_SEEN,
     MAX_OOD,
+    MIDDLE,
     OBSERVED,
+    POOLED,
     sort_roles,
     title_role,
     title_split,
@@ -77,16 +80,26 @@ def table_claims(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return rows
 
 
+def describe_claim(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what was measured of a statement: with its interval, in each seed alone, with notes, and as published."""
+    unit, unmeasured = row["unit"], row["estimate"] is None
+    published = [f"{each['label']}: {write_interval(each, unit)}" for each in row["published"]]
+    return {
+        "measured": row["note"] if unmeasured else write_interval(row, unit),
+        "alone": ", ".join(write_number(value, unit) for value in row["by_seed"].values()),
+        "notes": [note for note in ("" if unmeasured else row["note"], row["why_exploratory"]) if note],
+        "published": [*published, *filter(None, [row["published_note"]])],
+    }
+
+
 def _tabulate_claim(row: Mapping[str, Any]) -> dict[str, str]:
-    measured = row["note"] if row["estimate"] is None else write_interval(row, row["unit"])
-    notes = [row["note"] if row["estimate"] is not None else "", row["why_exploratory"]]
-    published = [f"{each['label']}: {write_interval(each, row['unit'])}" for each in row["published"]]
+    told = describe_claim(row)
     return {
         "statement": f"{row['text']} †" if row["by_construction"] else row["text"],
         "verdict": f"**{row['verdict']}**" if row["confirmatory"] else row["verdict"],
-        "measured": "; ".join(filter(None, [measured, *notes])),
-        "seeds alone": ", ".join(write_number(value, row["unit"]) for value in row["by_seed"].values()),
-        "published": "; ".join(filter(None, [*published, row["published_note"]])),
+        "measured": "; ".join(filter(None, [told["measured"], *told["notes"]])),
+        "seeds alone": told["alone"],
+        "published": "; ".join(told["published"]),
     }
 
 
@@ -109,7 +122,7 @@ def table_checkpoints(findings: Findings) -> list[dict[str, str]]:
 
 def table_steps(findings: Findings) -> list[dict[str, str]]:
     """Tabulate pass@1 by SFT step and split."""
-    steps = findings.models[(findings.models["role"] == "step") | (findings.models["kind"] == "base")]
+    steps = findings.models[(findings.models["role"] == STEP_ROLE) | (findings.models["kind"] == "base")]
     return [
         {"SFT arm": row["sft_arm"], "step": f"{row['step']}"}
         | {title_split(s): write_level(findings.find(LEVEL, row["model"], split=s)) for s in list_splits(findings)}
@@ -121,7 +134,7 @@ def table_rl(findings: Findings) -> list[dict[str, str]]:
     """Tabulate RL by start and arm: pass@1 before and after, and the paired gain, on every split."""
     rows = []
     rl = findings.models[findings.models["kind"] == "rl"]
-    order = [*sort_roles(set(rl["role"]) - {"middle"}), "middle"]
+    order = [*sort_roles(set(rl["role"]) - {MIDDLE}), MIDDLE]
     for run in sorted(read_rows(rl), key=lambda row: order.index(row["role"])):
         before, cells = name_model(run["sft_arm"], run["role"]), {}
         for split in list_splits(findings):
@@ -137,18 +150,16 @@ def table_rl_contrasts(findings: Findings) -> list[dict[str, str]]:
     """Tabulate every difference on OOD that RL has a part in, over all seeds and in each."""
     estimates, rl = findings.estimates, set(findings.models.loc[findings.models["kind"] == "rl", "model"])
     chosen = estimates[
-        estimates["subject"].isin(rl) & (estimates["split"] == findings.ood) & (estimates["scope"] == "all seeds")
+        estimates["subject"].isin(rl) & (estimates["split"] == findings.ood) & (estimates["scope"] == POOLED)
     ]
-    chosen = chosen[(chosen["hands"] == "all") & ~chosen["quantity"].isin((LEVEL, RECOVERED, SOLVED))]
+    chosen = chosen[(chosen["hands"] == ALL_HANDS) & ~chosen["quantity"].isin((LEVEL, RECOVERED, SOLVED))]
     rows = []
     for row in read_rows(chosen):
         key = row["quantity"], row["subject"], row["reference"]
         alone = {seed: findings.find(*key, split=findings.ood, scope=seed) for seed in findings.seeds}
         about = {"quantity": key[0], "of": findings.title(key[1]), "less that of": findings.title(key[2])}
         rows.append(
-            about
-            | {"all seeds": write_interval(row, "points")}
-            | {s: write_interval(r, "points") for s, r in alone.items()}
+            about | {POOLED: write_interval(row, "points")} | {s: write_interval(r, "points") for s, r in alone.items()}
         )
     return rows
 
@@ -231,9 +242,9 @@ def table_edits(findings: Findings, *, chosen: bool) -> list[dict[str, str]]:
         chosen_as = [title for column, title in CHOICE_TITLES.items() if row[column]]
         if chosen and not chosen_as:
             continue
-        end, where = name_model(row["sft_arm"], END), {"split": findings.ood}
-        donor = BASE if row["donor"] == BASE else name_model(row["sft_arm"], MAX_OOD)
-        share = findings.find(RECOVERED, row["model"], donor, **where) if row["sft_arm"] else None
+        arm, where = row["sft_arm"] or findings.sft_arm, {"split": findings.ood}
+        end, donor = name_model(arm, END), BASE if row["donor"] == BASE else name_model(arm, MAX_OOD)
+        share = findings.find(RECOVERED, row["model"], donor, **where)
         cells = {
             "model": series,
             "knob": describe_knob(row) or NOTHING,
@@ -253,16 +264,18 @@ def table_edits(findings: Findings, *, chosen: bool) -> list[dict[str, str]]:
 
 def table_leads(findings: Findings) -> list[dict[str, str]]:
     """Tabulate by how much the claimed merge lies above each kind of control, held to at least its ID, on OOD."""
-    titles = {row["model"]: series for row, series in list_edited(findings)}
+    edited = {row["model"]: (row, series) for row, series in list_edited(findings)}
     rows = []
     for lead in read_rows(list_leads(findings.models, findings.estimates, findings.ood)):
         merge, control = lead["merge"], lead["control"]
         levels = [f"{100 * findings.level(model, ID_SEEN):.1f}" for model in (merge, control) if model]
         found = findings.find(DIFFERENCE, merge, control, split=findings.ood) if control else None
+        row, series = edited[control] if control else ({"knob_name": ""}, title_control(str(lead["kind"])))
         rows.append(
             {
-                "control": titles.get(control) or title_control(str(lead["kind"])),
-                "its knob": describe_knob(findings.models.set_index("model").loc[control]) if control else NOTHING,
+                "merge": edited[merge][1],
+                "control": series,
+                "its knob": describe_knob(row) or NOTHING,
                 "ID of the merge, of the control": " against ".join(levels) if control else "no control has enough ID",
                 "merge − control on OOD": write_interval(found, "points"),
             }

@@ -21,20 +21,18 @@ FORMATS = {
 NOTHING = "–"
 
 
-def title_donor(donor: str) -> str:
-    """Write a donor as it stands in a sentence."""
-    return title_role(donor)
-
-
 def title_family(row: Mapping[Any, Any], findings: Findings) -> str:
     """Write the family of an edit: method, donor, and what it chooses otherwise than usual."""
+    edits = findings.models[(findings.models["kind"] == "edit") & (findings.models["sft_arm"] == row["sft_arm"])]
+    several = edits["arm"].nunique() > 1
     choices = [
         load_method(row["method"]).title,
-        title_donor(row["donor"]),
+        title_role(row["donor"]),
         "σ too" if row["sigma"] == "donor" else "",
         f"{row['matrices']} only" if row["matrices"] and "," not in row["matrices"] else "",
         "embeddings too" if row["embeddings"] else "",
         "" if row["sft_arm"] == findings.sft_arm else f"SFT {row['sft_arm']}",
+        f"edits {row['arm']}" if several else "",
     ]
     return ", ".join(filter(None, choices))
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from card24_pipeline.findings.accuracy import DIFFERENCE, LEVEL
 from card24_pipeline.findings.lookup import Findings
-from card24_pipeline.findings.models import name_model
+from card24_pipeline.findings.models import STEP_ROLE, name_model
 from card24_pipeline.game.verdicts import Outcome
 from card24_pipeline.page.figure import PERCENT, Figure, make_table
 from card24_pipeline.study.rows import read_rows
@@ -19,7 +19,10 @@ from card24_pipeline.study.vocabulary import (
     ID_HELDOUT,
     ID_SEEN,
     MET,
+    MIDDLE,
     NEVER_MET,
+    PUBLISHED,
+    SELECT,
     sort_roles,
     title_role,
     title_split,
@@ -37,16 +40,14 @@ def list_splits(findings: Findings) -> list[str]:
     """Return the splits that figures show: the claims' OOD, both of ID, then any further OOD rule."""
     shown = [findings.ood, ID_SEEN, ID_HELDOUT]
     found = findings.estimates["split"].unique()
-    others = [
-        split for split in found if split and not split.endswith("_select") and not split.startswith("published_")
-    ]
+    others = [split for split in found if split and not split.endswith(SELECT) and not split.startswith(PUBLISHED)]
     return [*shown, *(split for split in others if split not in shown)]
 
 
 def show_accuracy(findings: Findings) -> Figure:
     """Show pass@1 by SFT step, and on OOD by whether the base had met the multiset."""
     models = findings.models
-    steps = models[(models["kind"] == "sft") & (models["role"] == "step")]
+    steps = models[(models["kind"] == "sft") & (models["role"] == STEP_ROLE)]
     rows: list[dict[str, object]] = []
     several = steps["sft_arm"].nunique() > 1
     for arm, chosen in steps.groupby("sft_arm", sort=False):
@@ -61,7 +62,7 @@ def show_accuracy(findings: Findings) -> Figure:
         "sft_curves",
         "Accuracy along SFT",
         "Greedy pass@1, all seeds. Step 0 is the base.",
-        make_table(rows),
+        make_table(sorted(rows, key=lambda row: int(str(row["x"])))),
         "SFT step",
         "pass@1",
         categories=True,
@@ -83,12 +84,14 @@ def _trace(findings: Findings, panel: str, series: str, at: Mapping[str, str], *
 def show_rl_gains(findings: Findings) -> Figure:
     """Show pass@1 before and after RL by the start; bars are the interval of the paired gain."""
     models = findings.models
-    rl = models[(models["kind"] == "rl") & (models["role"] != "middle")]
+    rl = models[(models["kind"] == "rl") & (models["role"] != MIDDLE)]
     rows: list[dict[str, object]] = []
     for split in list_splits(findings):
         panel = title_split(split)
-        starts = {title_role(role): name_model(findings.sft_arm, role) for role in sort_roles(rl["role"])}
-        rows += [row | {"low": None, "high": None} for row in _trace(findings, panel, "SFT", starts, split=split)]
+        for arm, own in rl.groupby("sft_arm", sort=False):
+            starts = {title_role(role): name_model(str(arm), role) for role in sort_roles(own["role"])}
+            series = "SFT" if arm == findings.sft_arm else f"SFT, {arm}"
+            rows += [row | {"low": None, "high": None} for row in _trace(findings, panel, series, starts, split=split)]
         for run in read_rows(rl.sort_values("role", key=lambda roles: roles.map(sort_roles(rl["role"]).index))):
             before = name_model(run["sft_arm"], run["role"])
             gain, level = findings.find(DIFFERENCE, run["model"], before, split=split), findings.level(before, split)
@@ -109,9 +112,8 @@ def show_rl_gains(findings: Findings) -> Figure:
     )
 
 
-def show_rl_training(history: pd.DataFrame, selected: pd.DataFrame) -> Figure:
+def show_rl_training(history: pd.DataFrame, starts: pd.DataFrame) -> Figure:
     """Show reward, success, entropy and divergence by update, a line for each arm and start (means over seeds)."""
-    starts = selected.rename(columns={"step": "from_step"})[["seed", "sft_arm", "from_step", "role"]]
     runs = history.merge(starts, on=["seed", "sft_arm", "from_step"])
     means = runs.groupby(["rl_arm", "role", "update"], sort=False)[list(HISTORY_TITLES)].mean().reset_index()
     rows: list[dict[str, object]] = [

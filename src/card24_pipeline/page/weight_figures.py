@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from card24_pipeline.findings.changes import average_sides, measure_rotation
+from card24_pipeline.findings.changes import BAND_FRACTION, average_sides, measure_rotation
 from card24_pipeline.page.figure import COLUMNS, Figure
 from card24_pipeline.study.vocabulary import CHANGE_MODEL_TITLES, CHANGE_MODELS
 
@@ -54,20 +54,19 @@ def show_sigma(indices: pd.DataFrame) -> Figure:
     )
 
 
-def show_depth(bands: pd.DataFrame, fraction: float) -> Figure:
+def show_depth(bands: pd.DataFrame) -> Figure:
     """Show how far the top subspaces turn, by layer, beside the null models.
 
     Args:
         bands: Rows of one change by band.
-        fraction: Size of the top band.
     """
-    top = average_sides(bands[(bands["band"] == "top") & (bands["fraction"] == fraction)])
+    top = average_sides(bands[(bands["band"] == "top") & (bands["fraction"] == BAND_FRACTION)])
     turned = top.rename(columns={"angle_degrees": "y"})
     parts = [_average(turned[turned["part"] == part], "layer").assign(panel=title) for part, title in PARTS.items()]
     return Figure(
         "spectra_depth",
         "Rotation by depth",
-        f"Mean principal angle of the top {fraction:.0%} singular subspaces, base to End. {BAND_NOTE}",
+        f"Mean principal angle of the top {BAND_FRACTION:.0%} singular subspaces, base to End. {BAND_NOTE}",
         pd.concat(parts)[COLUMNS],
         "layer",
         "degrees",

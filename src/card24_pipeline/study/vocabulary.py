@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 BASE, MAX_OOD, END = "base", "max_ood", "end"
-MIDDLE = "middle"
-"""The mean over the rungs of the ladder between MaxOOD and End."""
+RUNG, MIDDLE = "rung_", "middle"
+"""Beginning of the names of the rungs of the ladder between MaxOOD and End, and the mean over them."""
 
 ID_SEEN, ID_HELDOUT = "id_seen", "id_heldout"
 SELECT, PUBLISHED = "_select", "published_"
@@ -31,7 +31,7 @@ CHANGE_MODEL_TITLES = {
     BOTH_NULLS: "least excess",
 }
 
-HOLDS, FAILS, UNDECIDED, EXPLORATORY = VERDICTS = ("holds", "does not hold", "undecided", "exploratory")
+HOLDS, FAILS, UNDECIDED, EXPLORATORY = ("holds", "does not hold", "undecided", "exploratory")
 
 CLAIMS = {
     # arXiv 2508.16546, in our words
@@ -120,4 +120,4 @@ def describe_split(split: str) -> str:
     if split.endswith(SELECT):
         return f"{rule}, for choosing checkpoints and knobs"
     purposes = {ID_SEEN: "multisets that SFT and RL are trained on", ID_HELDOUT: "multisets held out from SFT and RL"}
-    return f"{rule}, {purposes.get(split, 'for every claim')}"
+    return f"{rule}, {purposes.get(split, 'for testing')}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.checkpoints.manifest import digest_file
 from card24_pipeline.parameters.plain import to_plain
+from card24_pipeline.study.vocabulary import EXPLORATORY, FAILS, HOLDS, UNDECIDED
 from card24_pipeline.tracking.children import ChildBuilder, StudyTables
 from card24_pipeline.tracking.records import PAGE_SUFFIX, PublishingError, RunRecord, StudyRecord, measure
 
@@ -23,10 +24,10 @@ LAYOUT = 1
 """Raise it when runs come to show something else: then published studies are published anew beside the old."""
 
 VERDICTS = {
-    "holds": "statements_that_hold",
-    "does not hold": "statements_that_do_not_hold",
-    "undecided": "statements_undecided",
-    "exploratory": "statements_exploratory",
+    HOLDS: "statements_that_hold",
+    FAILS: "statements_that_do_not_hold",
+    UNDECIDED: "statements_undecided",
+    EXPLORATORY: "statements_exploratory",
 }
 
 

@@ -23,6 +23,7 @@ def estimate_quantities(
     """
     tables = read_study(base_hand_scores, seeds, inputs)
     bootstrap = Bootstrap(params.resamples, params.bootstrap_seed, params.confidence)
-    models, estimates, runs = estimate_study(tables, bootstrap, next(iter(rules.ood)))
-    steps, points = (spread_levels(models, estimates, by_step=by_step) for by_step in (True, False))
+    ood = next(iter(rules.ood))
+    models, estimates, runs = estimate_study(tables, bootstrap, ood)
+    steps, points = (spread_levels(models, estimates, ood, by_step=by_step) for by_step in (True, False))
     return models, estimates, runs, steps, points

@@ -2,25 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from card24_pipeline.findings.reading import STUDY_INPUTS
+from card24_pipeline.findings.reading import FINDINGS, STUDY_INPUTS, STUDY_PARAMETERS
+from card24_pipeline.page.reports import REPORTS
 from card24_pipeline.page.sections import FIGURE_KEYS
 from card24_pipeline.pipelines.page.show_study import SHOWN, show_study
 from card24_pipeline.pipelines.page.write_reports import write_reports
-
-FINDINGS = ["models@table", "estimates@table", "rl_runs@table"]
-SHOWN_PARAMETERS = (
-    "game", "base_model", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms", "findings",
-)  # fmt: skip
-REPORTS = (
-    "report",
-    "report_rl",
-    "report_spectra",
-    "report_edits",
-    "claims_table",
-    "finding",
-    "model_card",
-    "data_card",
-)
 
 
 def create_pipeline() -> Pipeline:
@@ -36,7 +22,7 @@ def create_pipeline() -> Pipeline:
                     **STUDY_INPUTS,
                     "rules": "params:game.rules",
                     "params": "params:findings",
-                    **{f"{SHOWN}{name}": f"params:{name}" for name in SHOWN_PARAMETERS},
+                    **{f"{SHOWN}{name}": f"params:{name}" for name in STUDY_PARAMETERS},
                 },
                 outputs=["study_page@html", *(f"{key}_figure" for key in FIGURE_KEYS)],
                 name="show_study",
@@ -55,6 +41,7 @@ def create_pipeline() -> Pipeline:
                     "params:base_model",
                     "params:game.rules",
                     "params:findings",
+                    "params:selection.split",
                     "claims@file",
                 ],
                 outputs=[f"{name}@text" for name in REPORTS],

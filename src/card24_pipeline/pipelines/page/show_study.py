@@ -14,7 +14,7 @@ from card24_pipeline.findings.reading import read_study
 from card24_pipeline.page.drawing import draw_figure
 from card24_pipeline.page.hands import pack_hands
 from card24_pipeline.page.page import render_page
-from card24_pipeline.page.sections import FIGURE_KEYS, build_sections, list_models, list_roles
+from card24_pipeline.page.sections import FIGURE_KEYS, build_sections, list_roles, name_hands
 from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.provenance import digest_files, list_versions, read_processor
@@ -62,7 +62,7 @@ def show_study(
         scale=folder.name,
         claims=claims,
         sections=sections,
-        hands=pack_hands(list_models(tables), list_roles(tables)),
+        hands=pack_hands(name_hands(tables), list_roles(tables)),
         facts={
             "Rendered with": list_versions() | {"processor": read_processor(), "cores": str(os.cpu_count())},
             "Digests of what it was made of (md5)": digest_files(files, folder),

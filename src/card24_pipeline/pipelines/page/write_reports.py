@@ -28,6 +28,7 @@ def write_reports(
     base_model: Any,
     rules: RulesParams,
     params: FindingsParams,
+    selection_split: str,
     claims_file: Path,
 ) -> tuple[str, ...]:
     """Write the reports on SFT, RL, weights and edits, the verdicts, the finding, the model card and the data card.
@@ -43,7 +44,12 @@ def write_reports(
         "RL hands": len(rl_hands),
     }
     return (
-        *write(findings, engineering=engineering, trained_here=source["source"]["kind"] == "from_scratch").values(),
+        *write(
+            findings,
+            engineering=engineering,
+            trained_here=source["source"]["kind"] == "from_scratch",
+            selection_split=selection_split,
+        ).values(),
         write_claims(claims, engineering=engineering),
         write_finding(findings, scale=claims_file.parent.name, engineering=engineering),
         write_model_card(findings, source, engineering=engineering),

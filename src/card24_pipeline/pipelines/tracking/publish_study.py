@@ -9,6 +9,8 @@ from typing import Any
 import click
 import pandas as pd
 
+from card24_pipeline.findings.lookup import ROW_KEY
+from card24_pipeline.findings.reading import ARMS
 from card24_pipeline.tracking.children import StudyTables
 from card24_pipeline.tracking.provenance import describe_provenance
 from card24_pipeline.tracking.publishing import publish_study_record
@@ -22,7 +24,6 @@ logger = logging.getLogger(__name__)
 FRAMES = (
     "sft_scores", "sft_history", "selected_checkpoints", "rl_scores", "rl_history", "edit_variants", "edit_scores",
 )  # fmt: skip
-ARMS = {"sft_arm": "sft_arms", "rl_arm": "rl_arms", "edit_arm": "edit_arms"}
 
 
 def publish_study(
@@ -48,10 +49,9 @@ def publish_study(
     files = [value for value in others.values() if isinstance(value, Path)]
     settings = {name: value for name, value in others.items() if not isinstance(value, Path) and name not in FRAMES}
     lists = {"seed": seeds, **{key: list(settings[name]) for key, name in ARMS.items()}}
-    names = [name for name in estimates.columns if estimates[name].dtype == object or name == "change_model"]
     tables = StudyTables(
         base_scores=base_scores,
-        estimates=estimates.fillna(dict.fromkeys(names, "")),
+        estimates=estimates.fillna(dict.fromkeys(ROW_KEY, "")),
         **{name: others[name].read(**lists) for name in FRAMES},
     )
     artifacts = digest_artifacts(tables, settings, files)
