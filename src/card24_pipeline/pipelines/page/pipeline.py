@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from card24_pipeline.page.sections import FIGURE_KEYS
 from card24_pipeline.findings.reading import STUDY_INPUTS
+from card24_pipeline.page.sections import FIGURE_KEYS
 from card24_pipeline.pipelines.page.show_study import SHOWN, show_study
 from card24_pipeline.pipelines.page.write_reports import write_reports
 
@@ -11,7 +11,16 @@ FINDINGS = ["models@table", "estimates@table", "rl_runs@table"]
 SHOWN_PARAMETERS = (
     "game", "base_model", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms", "findings",
 )  # fmt: skip
-REPORTS = ("report", "report_rl", "report_spectra", "report_edits", "claims_table", "model_card", "data_card")
+REPORTS = (
+    "report",
+    "report_rl",
+    "report_spectra",
+    "report_edits",
+    "claims_table",
+    "finding",
+    "model_card",
+    "data_card",
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -46,6 +55,7 @@ def create_pipeline() -> Pipeline:
                     "params:base_model",
                     "params:game.rules",
                     "params:findings",
+                    "claims@file",
                 ],
                 outputs=[f"{name}@text" for name in REPORTS],
                 name="write_reports",
