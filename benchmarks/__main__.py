@@ -29,55 +29,16 @@ ROWS = (
     ("solver", "solve_hands_per_second", "brute_force_hands_per_second", "ratio", "hands/s", "solver / brute force"),
     ("scoring", "batched_hands_per_second", "single_hands_per_second", "ratio", "hands/s", "scoring: batched / single"),
     ("sft", "sft_tokens_per_second", "bare_loop_tokens_per_second", "ratio", "tokens/s", "`SFTTrainer` / bare loop"),
-    (
-        "rl",
-        "batched_rollouts_per_second",
-        "single_rollouts_per_second",
-        "rollout_ratio",
-        "hands/s",
-        "rollouts: batched / single",
-    ),
-    (
-        "rl",
-        "ppo_answers_per_second",
-        "grpo_trainer_answers_per_second",
-        "update_ratio",
-        "answers/s",
-        "whole update: our PPO / TRL's `GRPOTrainer`",
-    ),
-    (
-        "decomposition",
-        "decompose_896x4864_seconds",
-        "full_svd_896x4864_seconds",
-        "decompose_896x4864_ratio",
-        "s",
-        "decompose 896 × 4864: ours / full SVD",
-    ),
-    (
-        "decomposition",
-        "decompose_1536x8960_seconds",
-        "full_svd_1536x8960_seconds",
-        "decompose_1536x8960_ratio",
-        "s",
-        "decompose 1536 × 8960: ours / full SVD",
-    ),
-    (
-        "decomposition",
-        "decompose_3584x3584_seconds",
-        "full_svd_3584x3584_seconds",
-        "decompose_3584x3584_ratio",
-        "s",
-        "decompose 3584 × 3584: ours / full SVD",
-    ),
-    (
-        "decomposition",
-        "sweep_seconds",
-        "published_sweep_seconds",
-        "sweep_ratio",
-        "s",
-        "ten fractions of a 896 × 4864 merge: ours / the published way",
-    ),
-)
+    ("rl", "batched_rollouts_per_second", "single_rollouts_per_second", "rollout_ratio", "hands/s",
+     "rollouts: batched / single"),
+    ("rl", "ppo_answers_per_second", "grpo_trainer_answers_per_second", "update_ratio", "answers/s",
+     "whole update: our PPO / TRL's `GRPOTrainer`"),
+    *(("decomposition", f"decompose_{rows}x{columns}_seconds", f"full_svd_{rows}x{columns}_seconds",
+       f"decompose_{rows}x{columns}_ratio", "s", f"decompose {rows} × {columns}: ours / full SVD")
+      for rows, columns in bench_decomposition.SHAPES),
+    ("decomposition", "sweep_seconds", "published_sweep_seconds", "sweep_ratio", "s",
+     "ten fractions of a 896 × 4864 merge: ours / the published way"),
+)  # fmt: skip
 
 
 def describe_scoring(found: Mapping[str, Any]) -> list[str]:

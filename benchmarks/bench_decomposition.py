@@ -64,9 +64,9 @@ def _compare_sweeps() -> dict[str, float]:
     target, donor = draw_weight(SWEEP_SHAPE, seed=1), draw_weight(SWEEP_SHAPE, seed=2)
 
     def sweep() -> None:
-        factors = {"donor": decompose(donor), "target": decompose(target)}
+        factors = decompose(donor), decompose(target)
         for fraction in FRACTIONS:
-            add_update(target, *split_directions(**factors, top=fraction))
+            add_update(target, *split_directions(*factors, top=fraction))
 
     ours, published = _time(sweep), _time(lambda: [_merge_as_published(target, donor, top) for top in FRACTIONS])
     return {"sweep_seconds": ours, "published_sweep_seconds": published, "sweep_ratio": published / ours}

@@ -34,13 +34,14 @@ def measure() -> dict[str, float]:
         size = sum(_write_checkpoint(folder, seed) for seed, folder in enumerate(folders)) / 2
         command = [sys.executable, "-m", "benchmarks.bench_recovery", *map(str, folders), f"{temporary}/out"]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {"checkpoint_gib": size / 2**30} | json.loads(output.splitlines()[-1])
+    return {"checkpoint_gib": size / 2**30, **json.loads(output.splitlines()[-1])}
 
 
 def _write_checkpoint(folder: Path, seed: int) -> int:
     """Write one layer a shard; the two checkpoints share their bulk."""
     folder.mkdir()
-    weight_map, size = {}, 0
+    weight_map: dict[str, str] = {}
+    size = 0
     for layer in range(LAYERS):
         tensors = {}
         for number, (name, shape) in enumerate(MATRICES.items()):
@@ -61,10 +62,10 @@ def _write_checkpoint(folder: Path, seed: int) -> int:
 
 def recover(donor: str, target: str, output: str) -> None:
     """Restore a fifth of the directions and print seconds and peak memory."""
-    from card24_pipeline.weights.edits import Edit, Method
-    from card24_pipeline.weights.recover import recover_checkpoint
+    from card24_pipeline.edits.edit import Edit
+    from card24_pipeline.tools.recover import recover_checkpoint
 
-    report = recover_checkpoint(donor, target, output, Edit(Method.uv_top, knob=0.2), null_draws=0)
+    report = recover_checkpoint(donor, target, output, Edit("uv_top", knob=0.2), null_draws=0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts KiB
     print(json.dumps({"peak_resident_gib": peak, "recovery_seconds": report["seconds"]}))
 

@@ -2,22 +2,12 @@
 
 import json
 import time
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pandas as pd
-import yaml
 
-from benchmarks import PROJECT
+from benchmarks.default_study import deal_hands, find_model, read_params
 from card24_pipeline.evaluation.scoring import score_hands
-from card24_pipeline.evaluation.settings import ScoringSettings
-from card24_pipeline.models.from_scratch import build_llama
-from card24_pipeline.models.loading import load_checkpoint
-from card24_pipeline.models.tokenizer import build_word_tokenizer
-from card24_pipeline.pipelines.game.deal_eval_hands import deal_eval_hands
-from card24_pipeline.pipelines.game.split_multisets import split_multisets
-from card24_pipeline.pipelines.parameters import StudyParameters
 
 HANDS = 512
 HANDS_AT_ONCE = 16  # scored singly in a round: enough to time, few enough to wait for
@@ -34,17 +24,15 @@ def measure() -> dict[str, float | str]:
         hands per second of each, the ratio of the medians, which model answered, and for how many of the hands
         scored singly the answer was the same word for word.
     """
-    study = StudyParameters.model_validate(yaml.safe_load((PROJECT / "params.yaml").read_text()))
-    game = study.game
-    dealt = deal_eval_hands(split_multisets(game.rules, game.split), game.rules, game.prompt, game.eval_hands)
+    study = read_params()
+    dealt = deal_hands(study)[1]
     hands = dealt.sample(HANDS, random_state=0).reset_index(drop=True)
     name, model, tokenizer = find_model(study, dealt)
 
     def score(chosen: pd.DataFrame, batch_size: int) -> tuple[float, pd.DataFrame]:
-        settings: ScoringSettings = study.scoring.model_copy(update={"batch_size": batch_size})
-        layout, style = game.prompt.layout, game.prompt.style
+        scoring = study.scoring.model_copy(update={"batch_size": batch_size})
         started = time.perf_counter()
-        rows = score_hands(model, tokenizer, chosen, settings, layout=layout, style=style, label="bench")
+        rows = score_hands(model, tokenizer, chosen, scoring, study.game.prompt, label="bench")
         return len(chosen) / (time.perf_counter() - started), rows
 
     score(hands.head(2), 2)  # imports, allocations
@@ -63,23 +51,6 @@ def measure() -> dict[str, float | str]:
         "model": name,
         "hands": float(HANDS),
     }
-
-
-def find_model(study: StudyParameters, dealt: pd.DataFrame) -> tuple[str, Any, Any]:
-    models = PROJECT / "data/06_models/base"
-    tuned = sorted(models.glob("seed_*/sft/step_*"), key=_read_step)
-    for folder in [*tuned[-1:], models / "shared/base"]:
-        if folder.is_dir():
-            return str(folder.relative_to(PROJECT)), *load_checkpoint(folder)
-    architecture = study.base_model.source.root.architecture
-    # The answers' words matter to nobody here, but the size of the vocabulary does.
-    texts = [*dealt["prompt"], " ".join(map(str, range(100)))]
-    tokenizer = build_word_tokenizer(texts, max_tokens=architecture.max_tokens)
-    return "a fresh model, which never ends an answer", build_llama(architecture, tokenizer, seed=0).eval(), tokenizer
-
-
-def _read_step(folder: Path) -> int:
-    return int(folder.name.removeprefix("step_"))
 
 
 if __name__ == "__main__":

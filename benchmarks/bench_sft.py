@@ -9,19 +9,17 @@ from statistics import median
 from typing import Any
 
 import torch
-import yaml
 from torch.nn.utils.rnn import pad_sequence
 
-from benchmarks import PROJECT
+from benchmarks.default_study import read_architecture, read_params
 from card24_pipeline.models.from_scratch import build_llama
 from card24_pipeline.models.tokenized import IGNORED_LABEL, TokenizedExample, tokenize_examples
 from card24_pipeline.models.tokenizer import build_word_tokenizer
 from card24_pipeline.pipelines.game.render_sft_examples import render_sft_examples
 from card24_pipeline.pipelines.game.split_multisets import split_multisets
-from card24_pipeline.pipelines.parameters import StudyParameters
-from card24_pipeline.training.language_modelling import train_language_model
+from card24_pipeline.pipelines.parameters import StudyParams
+from card24_pipeline.training.language_modelling import ScheduleParams, train_language_model
 from card24_pipeline.training.ordering import order_examples
-from card24_pipeline.training.schedule import Schedule
 
 STEPS = 30
 ROUNDS = 3
@@ -42,10 +40,10 @@ def measure() -> dict[str, float]:
     Raises:
         RuntimeError: The two did not train the same model.
     """
-    study = StudyParameters.model_validate(yaml.safe_load((PROJECT / "params.yaml").read_text()))
+    study = read_params()
     examples, tokenizer = _prepare_examples(study)
-    architecture = study.base_model.source.root.architecture
-    schedule = study.sft.schedule.model_copy(update={"steps": STEPS})
+    architecture = read_architecture(study)
+    schedule = study.sft_arms["main"].schedule.model_copy(update={"steps": STEPS})
 
     def run(steps: int) -> tuple[float, float]:
         models = [build_llama(architecture, tokenizer, seed=0).train() for _ in range(2)]
@@ -69,17 +67,17 @@ def measure() -> dict[str, float]:
     }
 
 
-def _prepare_examples(study: StudyParameters) -> tuple[list[TokenizedExample], Any]:
+def _prepare_examples(study: StudyParams) -> tuple[list[TokenizedExample], Any]:
     game = study.game
     few = game.sft_examples.model_copy(update={"deals_per_multiset": DEALS_PER_MULTISET})
     frame = render_sft_examples(split_multisets(game.rules, game.split), game.rules, game.prompt, few)
     prompts, answers = frame["prompt"].tolist(), frame["answer"].tolist()
-    max_tokens = study.base_model.source.root.architecture.max_tokens
+    max_tokens = read_architecture(study).max_tokens
     tokenizer = build_word_tokenizer([*prompts, *answers], max_tokens=max_tokens)
     return tokenize_examples(tokenizer, prompts, answers, max_tokens=max_tokens), tokenizer
 
 
-def _train_bare(model: Any, pad_token_id: int, examples: Sequence[TokenizedExample], schedule: Schedule) -> float:
+def _train_bare(model: Any, pad_token_id: int, examples: Sequence[TokenizedExample], schedule: ScheduleParams) -> float:
     """Train and return the seconds it took."""
     started = time.perf_counter()
     lengths = [len(example["input_ids"]) for example in examples]

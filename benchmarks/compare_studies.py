@@ -16,12 +16,15 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import PROJECT
-from card24_pipeline.reporting.claims_table import format_figure
-from card24_pipeline.reporting.tables import to_markdown
+from card24_pipeline.findings.accuracy import LEVEL
+from card24_pipeline.page.tables import to_markdown
+from card24_pipeline.page.titles import write_interval
+from card24_pipeline.study.vocabulary import ALL_HANDS, POOLED
 
 FOLDER = "data/08_reporting/base"
-CLAIMS, POINTS = f"{FOLDER}/claims.json", f"{FOLDER}/recovery_points.csv"
+CLAIMS, ESTIMATES = f"{FOLDER}/claims.json", f"{FOLDER}/estimates.csv"
 TABLE = PROJECT / FOLDER / "other_study.md"
+OOD = "ood"  # the rule that the default study's claims are about
 Statement = Mapping[str, Any]
 
 
@@ -39,24 +42,37 @@ def pair_statements(
     return [(measured[row["key"]], row) for row in here if row["key"] in measured and row["estimate"] is not None]
 
 
+def pair_models(there: pd.DataFrame, here: pd.DataFrame) -> list[tuple[Statement, Statement]]:
+    """Pair the OOD pass@1 of the checkpoints and edits that both studies have.
+
+    Args:
+        there: The other study's estimates.
+        here: This one's.
+    """
+    levels = [
+        table[
+            (table["quantity"] == LEVEL)
+            & (table["split"] == OOD)
+            & (table["hands"] == ALL_HANDS)
+            & (table["scope"] == POOLED)
+            & ~table["subject"].str.contains("/step ")  # those of SFT stand there by their roles too
+        ].set_index("subject")
+        for table in (there, here)
+    ]
+    both = [model for model in levels[1].index if model in levels[0].index]
+    return [(levels[0].loc[model].to_dict(), levels[1].loc[model].to_dict()) for model in both]
+
+
 def agree(one: Statement, other: Statement) -> bool:
     """Say whether the estimate of each study lies in the other's interval."""
     pairs = ((one, other), (other, one))
     return all(outer["low"] <= inner["estimate"] <= outer["high"] for inner, outer in pairs)
 
 
-def count_strayed_models(there: pd.DataFrame, here: pd.DataFrame) -> tuple[int, int]:
-    """Count the models whose pass@1 on OOD lies outside the other study's interval, and all models of both."""
-    both = there.merge(here, on="variant", suffixes=("_there", "_here"))
-    column = "ood_pass_at_1"
-    within = both[f"{column}_here"].between(both[f"{column}_low_there"], both[f"{column}_high_there"])
-    return int((~within).sum()), len(both)
-
-
 def render_comparison(
     pairs: Sequence[tuple[Statement, Statement]],
+    models: Sequence[tuple[Statement, Statement]],
     left_out: int,
-    strayed: tuple[int, int],
     revision: str,
     names: tuple[str, str],
 ) -> str:
@@ -64,13 +80,13 @@ def render_comparison(
     rows = [
         {
             "statement": here["text"],
-            f"{names[0]} ({revision})": f"**{there['verdict']}** {format_figure(there, there['unit'])}",
-            names[1]: f"**{here['verdict']}** {format_figure(here, here['unit'])}",
+            f"{names[0]} ({revision})": f"**{there['verdict']}** {write_interval(there, there['unit'])}",
+            names[1]: f"**{here['verdict']}** {write_interval(here, here['unit'])}",
             "each estimate within the other's interval": "yes" if agree(here, there) else "no",
         }
         for there, here in pairs
     ]
-    outside = sum(not agree(here, there) for there, here in pairs)
+    outside, strayed = (sum(not agree(*pair) for pair in compared) for compared in (pairs, models))
     changed = sum(there["verdict"] != here["verdict"] for there, here in pairs)
     return (
         "# The same study run twice\n\n"
@@ -79,9 +95,9 @@ def render_comparison(
         f"noise do. {left_out} statements that were asked or judged otherwise at {revision}, or not measured in both, "
         "are left out. Made by `python -m benchmarks.compare_studies`.\n\n"
         f"Of {len(pairs)} statements, {outside} have an estimate outside the interval that the other study gave, and "
-        f"{changed} have another verdict. Of {strayed[1]} checkpoints and edits, {strayed[0]} have an OOD pass@1 "
+        f"{changed} have another verdict. Of {len(models)} checkpoints and edits, {strayed} have an OOD pass@1 "
         "outside the other's.\n\n"
-        f"{to_markdown(pd.DataFrame(rows))}\n"
+        f"{to_markdown(rows)}\n"
     )
 
 
@@ -92,9 +108,9 @@ def main() -> None:
     revision, that, this, *changed = sys.argv[1:]
     then = json.loads(_read_at(revision, CLAIMS))["statements"]
     now = json.loads((PROJECT / CLAIMS).read_text(encoding="utf-8"))["statements"]
-    strayed = count_strayed_models(pd.read_csv(io.StringIO(_read_at(revision, POINTS))), pd.read_csv(PROJECT / POINTS))
+    models = pair_models(pd.read_csv(io.StringIO(_read_at(revision, ESTIMATES))), pd.read_csv(PROJECT / ESTIMATES))
     pairs = pair_statements(then, now, changed)
-    page = render_comparison(pairs, len(now) - len(pairs), strayed, revision, (that, this))
+    page = render_comparison(pairs, models, len(now) - len(pairs), revision, (that, this))
     TABLE.write_text(page, encoding="utf-8")
     print(TABLE.relative_to(PROJECT))
 

@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
 
-from benchmarks.study_clone import PROJECT, Reproduction, StudyClone, clone_study
+from benchmarks import PROJECT
+from benchmarks.study_clone import Reproduction, StudyClone, clone_study
 
 SCALE = "smoke"
 TABLE = PROJECT / f"data/08_reporting/{SCALE}/rerun_table.md"
 OVERLAY = f"conf/{SCALE}/parameters.yml"
 OTHER_LEARNING_RATE = 0.0001
+FREE = {"anchor": "none", "coefficient": 0.0}
+OTHER_ARM = {"from_end": {"sft_arm": "main", "algorithm": "ppo", "roles": ["end"], "kl": FREE}}
 
 INTRODUCTION = f"""\
 # What re-runs after which change
@@ -54,17 +58,28 @@ def touch_module(clone: StudyClone, module: str) -> None:
 
 def set_learning_rate(clone: StudyClone) -> None:
     """Give SFT another learning rate at this scale only."""
-    path = clone.root / OVERLAY
-    parameters = yaml.safe_load(path.read_text(encoding="utf-8"))
-    parameters["sft"]["schedule"]["learning_rate"] = OTHER_LEARNING_RATE
-    path.write_text(yaml.safe_dump(parameters, sort_keys=False), encoding="utf-8")
-    # The key now takes effect in another file, which the stages have to name.
-    clone.run("kedro", "dvc", "sync", f"--env={SCALE}")
+    edit_overlay(
+        clone, lambda overlay: overlay["sft_arms"]["main"]["schedule"].update(learning_rate=OTHER_LEARNING_RATE)
+    )
 
 
-def restore_learning_rate(clone: StudyClone) -> None:
+def restore_overlay(clone: StudyClone) -> None:
     """Take the overlay and the stages back to what they were, but neither data nor lock file."""
     clone.run("git", "checkout", "--quiet", "--", OVERLAY, clone.dvc_file)
+
+
+def add_arm(clone: StudyClone) -> None:
+    """Add an arm of RL."""
+    edit_overlay(clone, lambda keys: keys.update(rl_arms=OTHER_ARM))
+
+
+def edit_overlay(clone: StudyClone, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the scale's parameters and sync: a key that takes effect in another file is named by the stages."""
+    path = clone.root / OVERLAY
+    parameters = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(parameters)
+    path.write_text(yaml.safe_dump(parameters, sort_keys=False), encoding="utf-8")
+    clone.run("kedro", "dvc", "sync", f"--env={SCALE}")
 
 
 def add_seed(clone: StudyClone) -> None:
@@ -75,21 +90,23 @@ def add_seed(clone: StudyClone) -> None:
 def list_changes() -> list[Change]:
     """List the changes of the table, in its order."""
     touched = (
-        ("the report on SFT", "reporting/page.py"),
-        ("a claim", "reporting/claims_recovery.py"),
-        ("a figure of the page", "reporting/html_figures.py"),
+        ("the sections of the page", "page/sections.py"),
+        ("a claim", "findings/claims_edits.py"),
         ("what is published", "tracking/children.py"),
+        ("an edit", "edits/methods/uv_top.py"),
         ("the scoring node", "pipelines/sft/score_sft.py"),
         ("the rewards", "game/rewards.py"),
         ("PPO", "training/ppo.py"),
         ("the solver", "game/solver.py"),
     )
+    key = "sft_arms.main.schedule.learning_rate"
     return [
         Change("none", lambda clone: None),
         *(Change(f"a comment in {name}, `{path}`", partial(touch_module, module=path)) for name, path in touched),
-        Change(f"`sft.schedule.learning_rate: {OTHER_LEARNING_RATE}` in `{OVERLAY}`", set_learning_rate),
-        Change("… and the old learning rate again", restore_learning_rate, on_top=True),
+        Change(f"`{key}: {OTHER_LEARNING_RATE}` in `{OVERLAY}`", set_learning_rate),
+        Change("… and the old learning rate again", restore_overlay, on_top=True),
         Change(f"seed 3 added: `kedro dvc sync --env={SCALE} --seeds=0,1,3`", add_seed),
+        Change(f"an arm of RL added: `rl_arms: {{{', '.join(OTHER_ARM)}: …}}` in `{OVERLAY}`", add_arm),
     ]
 
 
@@ -138,8 +155,9 @@ def render_table(rows: Sequence[tuple[Change, Reproduction]], order: Sequence[st
 
 
 def join_stages(stages: Sequence[str], order: Sequence[str]) -> str:
-    """Name stages in this order, not the one they ran in, which DVC varies; a dash for none."""
-    seeds: dict[str, list[int]] = {name: [] for name in order if name in {stage.partition("@")[0] for stage in stages}}
+    """Name stages in this order, not the one they ran in, which DVC varies, then new ones; a dash for none."""
+    names = {stage.partition("@")[0] for stage in stages}
+    seeds: dict[str, list[int]] = {name: [] for name in [*order, *sorted(names - set(order))] if name in names}
     for stage in stages:
         name, _, seed = stage.partition("@")
         seeds[name] += [int(seed)] if seed else []

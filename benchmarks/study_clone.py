@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[1]
+from benchmarks import PROJECT
+
 PACKAGE = "card24_pipeline"
 NOT_COPIED = ("data/", ".venv/")
 GIVEN_DATA = "data/00_published/"

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-# The clone is made by the code that makes it for the benchmarks, which no installed package holds.
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.study_clone import Reproduction, StudyClone, clone_study
 

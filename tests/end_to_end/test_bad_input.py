@@ -28,16 +28,14 @@ def list_data(clone: StudyClone) -> dict[str, tuple[int, int]]:
 
 
 def set_keys(clone: StudyClone, file: str, values: dict[str, Any]) -> dict[str, str]:
-    """Return the text of a parameter file with other values; None removes a key."""
+    """Return the text of a parameter file with other values."""
     content = yaml.safe_load((clone.root / file).read_text(encoding="utf-8"))
     for key, value in values.items():
         *parents, name = key.split(".")
         subtree = content
         for parent in parents:
             subtree = subtree[parent]
-        subtree.pop(name, None)
-        if value is not None:
-            subtree[name] = value
+        subtree[name] = value
     return {file: yaml.safe_dump(content, sort_keys=False)}
 
 
@@ -45,30 +43,49 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("file", "key", "value", "message"),
         [
-            (OVERLAY, "sft.schedule.stepz", 5, "unknown key, did you mean 'steps'?"),
-            (OVERLAY, "sft.schedule.steps", "many", "expected a whole number, got 'many'"),
-            ("params.yaml", "sft.schedule.learning_rate", "fast", "expected a number, got 'fast'"),
-            ("params.yaml", "report.colour", "red", "unknown key"),
+            (OVERLAY, "sft_arms.main.schedule.stepz", 5, "unknown key, did you mean 'steps'?"),
+            (OVERLAY, "sft_arms.main.schedule.steps", "many", "expected a whole number, got 'many'"),
+            ("params.yaml", "sft_arms.main.schedule.learning_rate", "fast", "expected a number, got 'fast'"),
+            ("params.yaml", "findings.colour", "red", "unknown key"),
+            ("params.yaml", "rl_arms.anchored.sft_arm", "other", "expected one of main, got 'other'"),
         ],
-        ids=["unknown key of the overlay", "type in the overlay", "type", "unknown key"],
+        ids=["unknown key of the overlay", "type in the overlay", "type", "unknown key", "SFT arm that there is not"],
     )
     def test_wrong_file(self, clone: StudyClone, file: str, key: str, value: Any, message: str) -> None:
-        before = list_data(clone)
         with clone.edit(set_keys(clone, file, {key: value})):
-            result = run_node(clone, FAST_NODE)
+            self.check_refused(clone, f"{file} (scale smoke): {key}: {message}")
+
+    def test_a_block_of_another_kind_must_replace(self, clone: StudyClone) -> None:
+        source = {"base_model.source": {"kind": "folder", "path": "models/mine"}}
+        hint = f"unknown key (`_replace_: true` in base_model.source of {OVERLAY} leaves out what it does not name"
+        with clone.edit(set_keys(clone, OVERLAY, source)):
+            self.check_refused(clone, f"params.yaml (scale smoke): base_model.source.seed: {hint}")
+
+    def test_first_arm_names_an_sft_arm_that_there_is_not(self, clone: StudyClone) -> None:
+        """The loader meets it, as it fills the keys of the run, before the parameters are checked."""
+        with clone.edit(set_keys(clone, "params.yaml", {"rl_arms.plain.sft_arm": "other"})):
+            self.check_refused(clone, "scale smoke: rl_arms.plain.sft_arm: expected one of main, got 'other'")
+
+    @staticmethod
+    def check_refused(clone: StudyClone, message: str) -> None:
+        before = list_data(clone)
+        result = run_node(clone, FAST_NODE)
         assert result.returncode != 0
-        assert f"{file} (scale smoke): {key}: {message}" in result.stderr
+        assert message in result.stderr
         assert "Traceback" not in result.stderr
         assert list_data(clone) == before
 
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("sft.schedule.steps=many", "--params (scale smoke): sft.schedule.steps: expected a whole number"),
+            (
+                "sft_arms.main.schedule.steps=many",
+                "--params (scale smoke): sft_arms.main.schedule.steps: expected a whole number",
+            ),
             ("game.rules.target=100000", "game.rules.id: no hand makes 100000"),
             # A large face value must not make the search for hands a large one.
-            ("game.rules.target=100000,game.rules.ood.king=5000", "game.rules.id: no hand makes 100000"),
-            ("game.rules.ood.jack=10,game.rules.ood.queen=10,game.rules.ood.king=10", "game.rules.ood: "),
+            ("game.rules.target=100000,game.rules.ood.ood.king=5000", "game.rules.id: no hand makes 100000"),
+            (",".join(f"game.rules.ood.ood.{face}=10" for face in ("jack", "queen", "king")), "game.rules.ood.ood: "),
         ],
         ids=["type", "target", "target and large face value", "face rule"],
     )
@@ -117,13 +134,8 @@ class TestBaseFolder:
         shutil.copytree(clone.root / "data/06_models/smoke/shared/base", folder, copy_function=shutil.copyfile)
         culprit = spoil(folder)
         before = list_data(clone)
-        source = {"kind": "folder", "path": str(folder)}
-        # The overlay goes too: its values would be laid over the folder's.
-        edited = {
-            **set_keys(clone, "params.yaml", {"base_model.source": source}),
-            **set_keys(clone, OVERLAY, {"base_model.source": None}),
-        }
-        with clone.edit(edited):
+        source = {"_replace_": True, "kind": "folder", "path": str(folder)}
+        with clone.edit(set_keys(clone, OVERLAY, {"base_model.source": source})):
             result = run_node(clone, "base_model.obtain_base_model")
         assert result.returncode != 0
         (line,) = [line for line in result.stderr.splitlines() if line.startswith("card24_pipeline.checkpoints")][-1:]

@@ -10,53 +10,58 @@ import yaml
 PROJECT = Path(__file__).parents[2]
 PACKAGE = "src/card24_pipeline/"
 
-RL = {"train_rl", "train_rl_anchored"}
-RL_SCORING = {"score_rl", "score_rl_anchored"}
-WEIGHTS = {"measure_spectra", "score_recoveries"}
-SCORING = {"score_base_model", "score_sft", "score_recoveries"} | RL_SCORING
+RL = {"train_rl"}
+EDITS = {"score_edits"}
+SPECTRA = {"measure_sft_spectra", "measure_rl_spectra"}
+SCORING = {"score_base_model", "score_sft", "score_rl"} | EDITS
 SUPERVISED = {"obtain_base_model", "train_sft"}
-VERDICTS = {"judge_claims", "render_study_page"}
+FINDINGS = {"estimate_quantities", "judge_claims"}
+PAGE = {"show_study", "write_reports"}
 DEALING = {"split_multisets", "deal_eval_hands", "deal_rl_hands", "render_sft_examples", "render_pretraining_examples"}
 
-# Both arms of reinforcement learning run the same functions.
-NODE_OF_ARM = {"train_rl_anchored": "train_rl", "score_rl_anchored": "score_rl"}
-
-# Every stage that reads a module matching the pattern, and no other.
+# Every node whose stages read a module matching the pattern, and no other.
 READERS = {
     "game/solver.py": DEALING | SCORING | RL,
     "game/solutions.py": {"render_sft_examples", "render_pretraining_examples"},
     "game/rewards.py": RL,
     "game/answers.py": SCORING | RL,
     "evaluation/scoring.py": SCORING,
-    "evaluation/checkpoint_scoring.py": {"score_sft"} | RL_SCORING,
-    "evaluation/divergence.py": {"score_sft"} | RL_SCORING,
+    "evaluation/checkpoint_scoring.py": {"score_sft", "score_rl"},
+    "evaluation/divergence.py": {"score_sft", "score_rl"},
+    "evaluation/variant_scoring.py": EDITS,
+    "evaluation/processes.py": SPECTRA | EDITS,
+    "evaluation/spectra.py": SPECTRA,
     "training/*": SUPERVISED | RL,
     "training/language_modelling.py": SUPERVISED,
+    "training/rl_run.py": RL,
     "training/ppo.py": RL,
-    "training/group_relative.py": RL,
-    "reporting/*": {"report_sft", "report_rl", "report_spectra", "report_recovery", "write_cards"} | VERDICTS,
-    "reporting/spectra_*.py": {"report_spectra"} | VERDICTS,
-    "reporting/recovery_*.py": {"report_recovery"} | VERDICTS,
-    "reporting/claims_accuracy.py": {"judge_claims"},
-    "reporting/html_*.py": {"render_study_page"},
+    "training/group_*.py": set(),
+    "training/grpo.py": set(),
+    "training/rloo.py": set(),
+    "spectral/decomposition.py": SPECTRA | EDITS | PAGE,
+    "spectral/merges.py": EDITS | PAGE,
+    "spectral/movement.py": SPECTRA,
+    "edits/edit.py": EDITS,
+    "edits/applying.py": EDITS,
+    # What names methods by their titles reads them all.
+    "edits/registry.py": EDITS | PAGE,
+    "edits/methods/*.py": EDITS | PAGE,
+    "checkpoints/reader.py": SPECTRA | EDITS,
+    "checkpoints/lora.py": set(),
+    "tools/*": set(),
+    "study/vocabulary.py": FINDINGS | PAGE,
+    "findings/*": FINDINGS | PAGE,
+    "findings/judge.py": {"judge_claims"},
+    "findings/claims_*.py": {"judge_claims"},
+    "page/*": PAGE,
+    "page/templates": PAGE,
+    "page/page.py": {"show_study"},
+    "page/plotting.py": {"show_study"},
     "tracking/*": {"publish_study"},
-    "provenance/files.py": {"render_study_page"},
-    "provenance/machine.py": {"render_study_page", "publish_study"},
-    "evaluation/processes.py": WEIGHTS,
-    "spectral/decomposition.py": WEIGHTS,
-    "spectral/merges.py": WEIGHTS,
-    "weights/editing.py": WEIGHTS,
-    "weights/recover.py": set(),
-    "checkpoints/reader.py": WEIGHTS,
-    "pipelines/recovery/params.py": {"score_recoveries"},
-    "pipelines/spectra/params.py": {"measure_spectra"},
-    "pipelines/game/rl_hands_params.py": {"deal_rl_hands"},
-    "pipelines/sft/score_sft.py": {"score_sft"},
-    "pipelines/sft/train_sft.py": {"train_sft"},
-    "pipelines/sft/selection_params.py": {"select_checkpoints"},
-    "pipelines/rl/train_rl.py": RL,
-    "pipelines/rl/score_rl.py": RL_SCORING,
-    "pipelines/rl/arm_params.py": RL,
+    "provenance/files.py": {"show_study"},
+    "provenance/machine.py": {"show_study", "publish_study"},
+    "pipelines/recovery/params.py": EDITS,
+    "pipelines/spectra/params.py": SPECTRA,
     "pipelines/*/pipeline.py": set(),
     "pipelines/parameters.py": set(),
     "versioning/*": set(),
@@ -74,22 +79,31 @@ def modules_by_stage(request: pytest.FixtureRequest) -> dict[str, list[PurePosix
     }
 
 
+def name_node(stage: str) -> str:
+    """Name the node of a stage: arms are its suffix."""
+    return stage.partition("-")[0]
+
+
 @pytest.mark.parametrize(("pattern", "readers"), READERS.items(), ids=READERS)
-def test_only_these_stages_read_it(
+def test_only_stages_of_these_nodes_read_it(
     modules_by_stage: dict[str, list[PurePosixPath]], pattern: str, readers: set[str]
 ) -> None:
-    assert list((PROJECT / PACKAGE).glob(pattern)), "the pattern matches no module"
-    found = {stage for stage, modules in modules_by_stage.items() if any(map(_matcher(pattern), modules))}
-    assert found == readers
+    matched = {path.relative_to(PROJECT / PACKAGE).as_posix() for path in (PROJECT / PACKAGE).glob(pattern)}
+    # Package markers are everybody's: a stage reads the `__init__` of each package on its way.
+    matched = {name for name in matched if not name.endswith("__init__.py")}
+    assert matched, "the pattern matches no module"
+    found = {stage for stage, modules in modules_by_stage.items() if matched & set(map(str, modules))}
+    assert found == {stage for stage in modules_by_stage if name_node(stage) in readers}
 
 
 def test_each_stage_reads_its_own_node_and_no_other(modules_by_stage: dict[str, list[PurePosixPath]]) -> None:
-    assert modules_by_stage.keys() >= NODE_OF_ARM.keys()
+    nodes = set(map(name_node, modules_by_stage))
     for stage, modules in modules_by_stage.items():
-        nodes = {path.stem for path in modules if path.match("pipelines/*/*.py") and path.stem in modules_by_stage}
-        assert nodes == {NODE_OF_ARM.get(stage, stage)}
+        read = {path.stem for path in modules if path.match("pipelines/*/*.py") and path.stem in nodes}
+        assert read == {name_node(stage)}
 
 
-def _matcher(pattern: str):
-    # Package markers are everybody's: a stage reads the `__init__` of each package on its way.
-    return lambda path: path.match(pattern) and path.name != "__init__.py" and len(path.parts) == pattern.count("/") + 1
+def test_who_reads_one_method_of_edits_reads_them_all(modules_by_stage: dict[str, list[PurePosixPath]]) -> None:
+    every = {path.name for path in (PROJECT / PACKAGE / "edits/methods").glob("*.py")}
+    for modules in modules_by_stage.values():
+        assert {path.name for path in modules if path.match("edits/methods/*.py")} in (set(), every)

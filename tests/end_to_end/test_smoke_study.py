@@ -24,7 +24,7 @@ LONG_TRAINING = (
     "run",
     "--env=smoke",
     "--nodes=sft.train_sft",
-    f"--params=seed={KILLED_SEED},sft.schedule.steps=60",
+    f"--params=seed={KILLED_SEED},sft_arms.main.schedule.steps=60",
 )
 
 
@@ -34,9 +34,10 @@ def list_files(folder: Path) -> list[Path]:
 
 def list_starts(clone: StudyClone, seed: int) -> dict[str, set[int]]:
     """Return the SFT steps that each arm of reinforcement learning starts from."""
-    selected = pd.read_parquet(clone.root / f"data/07_model_output/smoke/seed_{seed}/selected_checkpoints.parquet")
+    path = clone.root / f"data/07_model_output/smoke/seed_{seed}/sft/main/selected_checkpoints.parquet"
+    selected = pd.read_parquet(path)
     ends = selected.loc[selected["role"] == "end", "step"]
-    return {"rl": set(map(int, selected["step"])), "rl_anchored": set(map(int, ends))}
+    return {"plain": set(map(int, selected["step"])), "anchored": set(map(int, ends))}
 
 
 class TestOutputs:
@@ -49,28 +50,17 @@ class TestOutputs:
     def test_report_tables_and_figure(self, clone: StudyClone) -> None:
         folder = clone.root / "data/08_reporting/smoke"
         tables = {path.stem: pd.read_csv(path) for path in folder.glob("*.csv")}
-        assert set(tables) == {
-            "sft_scores",
-            "sft_curves",
-            "accuracy_by_step",
-            "sft_contrasts",
-            "rl_contrasts",
-            "rl_runs",
-            "spectra_summary",
-            "spectra_contrasts",
-            "rl_return_summary",
-            "recovery_points",
-            "recovery_chosen",
-        }
+        assert set(tables) == {"models", "estimates", "rl_runs", "accuracy_by_step", "edit_points"}
         assert all(len(table) > 0 for table in tables.values())
-        assert set(tables["sft_scores"]["seed"]) == set(SEEDS)
+        assert set(tables["rl_runs"]["seed"]) == set(SEEDS)
+        assert set(tables["estimates"]["scope"]) == {"all seeds", *(f"seed {seed}" for seed in SEEDS)}
         assert (folder / "sft_curves.png").read_bytes().startswith(PNG_SIGNATURE)
         assert "sft_curves.png" in (folder / "report.md").read_text(encoding="utf-8")
 
     def test_training_histories(self, clone: StudyClone) -> None:
         folder = clone.root / "data/07_model_output/smoke"
         histories = [folder / "shared/base_model_history.parquet"]
-        histories += [folder / f"seed_{seed}/sft_history.parquet" for seed in SEEDS]
+        histories += [folder / f"seed_{seed}/sft/main/history.parquet" for seed in SEEDS]
         for path in histories:
             history = pd.read_parquet(path)
             assert {"step", "loss", "learning_rate", "gradient_norm"} <= set(history.columns)
@@ -78,12 +68,11 @@ class TestOutputs:
             assert len(history) > 0
 
     def test_reinforcement_histories(self, clone: StudyClone) -> None:
-        updates = yaml.safe_load((clone.root / "conf/smoke/parameters.yml").read_text(encoding="utf-8"))["rl"][
-            "updates"
-        ]
+        overlay = yaml.safe_load((clone.root / "conf/smoke/parameters.yml").read_text(encoding="utf-8"))
+        updates = overlay["rl"]["updates"]
         for seed in SEEDS:
             for arm, starts in list_starts(clone, seed).items():
-                path = clone.root / f"data/07_model_output/smoke/seed_{seed}/{arm}_history.parquet"
+                path = clone.root / f"data/07_model_output/smoke/seed_{seed}/rl/{arm}/history.parquet"
                 history = pd.read_parquet(path)
                 rows = [(start, update) for start in sorted(starts) for update in range(1, updates + 1)]
                 assert list(zip(history["from_step"], history["update"], strict=True)) == rows
@@ -95,10 +84,11 @@ class TestOutputs:
 
         models = clone.root / "data/06_models/smoke"
         folders = [path.parent for path in list_files(models) if path.name == "config.json"]
-        expected = {models / "shared/base", *(models / f"seed_{s}/sft/step_{n}" for s in SEEDS for n in (2, 6, 12))}
+        expected = {models / f"seed_{seed}/sft/main/step_{step}" for seed in SEEDS for step in (2, 6, 12)}
+        expected.add(models / "shared/base")
         for seed in SEEDS:
             for arm, starts in list_starts(clone, seed).items():
-                expected |= {models / f"seed_{seed}/{arm}/from_step_{start}" for start in starts}
+                expected |= {models / f"seed_{seed}/rl/{arm}/from_step_{start}" for start in starts}
         assert set(folders) == expected
         for folder in folders:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -137,9 +127,9 @@ class TestKilledTraining:
         """The clone after a training run that was killed once it had kept a state."""
         log = tmp_path_factory.mktemp("killed") / "log.txt"
         process = clone.start(*LONG_TRAINING, log=log)
-        progress = clone.root / f"data/.progress/smoke/seed_{KILLED_SEED}"
+        progress = clone.root / f"data/.progress/smoke/seed_{KILLED_SEED}/sft/main"
         try:
-            while process.poll() is None and not list(progress.glob("sft/*/state/checkpoint-*/trainer_state.json")):
+            while process.poll() is None and not list(progress.glob("*/state/checkpoint-*/trainer_state.json")):
                 time.sleep(0.02)
         finally:
             if process.poll() is None:
