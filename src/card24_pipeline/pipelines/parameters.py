@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from card24_pipeline.evaluation.scoring import ScoringParams
+from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.game.hands import HAND_SIZE
 from card24_pipeline.game.prompts import PromptLayout, render_prompt
 from card24_pipeline.models.device import DeviceName
@@ -18,7 +19,6 @@ from card24_pipeline.parameters.prompt import PromptParams
 from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.pipelines.base_model.obtain_base_model import FromScratchParams, SourceParams
 from card24_pipeline.pipelines.base_model.render_pretraining_examples import MixtureParams
-from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.pipelines.game.deal_eval_hands import EvalHandsParams
 from card24_pipeline.pipelines.game.deal_rl_hands import RlHandsParams
 from card24_pipeline.pipelines.game.render_sft_examples import SftExamplesParams
