@@ -90,21 +90,20 @@ def _parse_json(window: str, field: str) -> Answer:
 
 
 def _read_object(content: dict[str, Any], field: str) -> Answer:
-    cards, numbers, formula = content.get("cards"), content.get("number"), content[field]
-    has_cards = isinstance(cards, list) and all(isinstance(card, str) for card in cards)
-    has_numbers = isinstance(numbers, list) and all(type(number) is int for number in numbers)
-    has_formula = isinstance(formula, str)
-    faults = {
-        '"cards" is not a list of strings': not has_cards,
-        '"number" is not a list of whole numbers': not has_numbers,
-        f'"{field}" is not a string': not has_formula,
+    cards, numbers = _read_list(content.get("cards"), str), _read_list(content.get("number"), int)
+    formula = content[field] if isinstance(content[field], str) else None
+    needed = {
+        '"cards" is not a list of strings': cards,
+        '"number" is not a list of whole numbers': numbers,
+        f'"{field}" is not a string': formula,
     }
-    return Answer(
-        tuple(cards) if has_cards else None,
-        tuple(numbers) if has_numbers else None,
-        formula if has_formula else None,
-        "; ".join(fault for fault, there in faults.items() if there) or None,
-    )
+    malformed = "; ".join(fault for fault, found in needed.items() if found is None) or None
+    return Answer(cards, numbers, formula, malformed)
+
+
+def _read_list(value: Any, kind: type) -> tuple[Any, ...] | None:
+    is_sound = isinstance(value, list) and all(type(item) is kind for item in value)
+    return tuple(value) if is_sound else None
 
 
 def _read_cut_off(text: str, field: str) -> str | None:

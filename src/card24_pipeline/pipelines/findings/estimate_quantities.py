@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.findings.gathering import estimate_study, spread_levels
-from card24_pipeline.findings.resampling import Bootstrap
-from card24_pipeline.parameters.rules import RulesParams
 from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.findings.reading import read_study
+from card24_pipeline.findings.resampling import Bootstrap
+from card24_pipeline.parameters.rules import RulesParams
 
 
 def estimate_quantities(

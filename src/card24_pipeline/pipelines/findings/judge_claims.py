@@ -8,9 +8,9 @@ import pandas as pd
 
 from card24_pipeline.findings.gathering import open_findings
 from card24_pipeline.findings.judge import judge_statements, summarise_study
+from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.findings.statements import list_statements
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.study.vocabulary import CLAIMS, ID_HELDOUT, ID_SEEN
 
 

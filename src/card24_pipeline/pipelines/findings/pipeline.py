@@ -2,9 +2,9 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from card24_pipeline.findings.reading import STUDY_INPUTS
 from card24_pipeline.pipelines.findings.estimate_quantities import estimate_quantities
 from card24_pipeline.pipelines.findings.judge_claims import judge_claims
-from card24_pipeline.findings.reading import STUDY_INPUTS
 
 FINDINGS = ["models@table", "estimates@table", "rl_runs@table"]
 SETTINGS = ["params:seeds", "params:game.rules", "params:findings"]

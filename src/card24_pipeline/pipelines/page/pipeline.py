@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from card24_pipeline.page.sections import FIGURE_KEYS
 from card24_pipeline.findings.reading import STUDY_INPUTS
+from card24_pipeline.page.sections import FIGURE_KEYS
 from card24_pipeline.pipelines.page.show_study import SHOWN, show_study
 from card24_pipeline.pipelines.page.write_reports import write_reports
 

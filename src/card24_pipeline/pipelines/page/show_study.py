@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.findings.gathering import open_findings
+from card24_pipeline.findings.params import FindingsParams
+from card24_pipeline.findings.reading import read_study
 from card24_pipeline.page.drawing import draw_figure
 from card24_pipeline.page.hands import pack_hands
 from card24_pipeline.page.page import render_page
 from card24_pipeline.page.sections import FIGURE_KEYS, build_sections, list_models, list_roles
 from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.findings.params import FindingsParams
-from card24_pipeline.findings.reading import read_study
 from card24_pipeline.provenance.files import digest_files
 from card24_pipeline.provenance.machine import list_versions, read_processor
 

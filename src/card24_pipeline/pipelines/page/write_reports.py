@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.findings.gathering import open_findings
+from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.page.reports import write_claims, write_data_card, write_model_card
 from card24_pipeline.page.reports import write_reports as write
 from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.findings.params import FindingsParams
 
 
 def write_reports(

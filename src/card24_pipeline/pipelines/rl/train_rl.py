@@ -108,9 +108,7 @@ def train_rl(
     arm = read_arm(rl_arms, rl_arm, RlArmParams)
     settings = arm.choose_settings(rl)
     starts = choose_starts(selected_checkpoints, arm.roles)
-    task = CardTask(
-        build_hands(rl_hands), layout=prompt.layout, style=prompt.style, rewards=settings.rewards.to_table()
-    )
+    task = CardTask(build_hands(rl_hands), layout=prompt.layout, style=prompt.style, rewards=settings.rewards)
     inputs = (sft_checkpoints, base_model, selected_checkpoints, rl_hands, prompt, settings, arm, seed, device)
     work = open_progress(progress, *inputs)
     for position, step in enumerate(starts, start=1):
