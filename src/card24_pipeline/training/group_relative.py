@@ -26,13 +26,13 @@ import numpy as np
 from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
 from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.progress import find_trainer_state, read_trainer_step
-from card24_pipeline.training.rl_params import KlParams, RlParams
+from card24_pipeline.training.rl_params import KlParams
 from card24_pipeline.training.rl_run import CardTask, RlError, RlRun, RlSetup, add_to_history
 from card24_pipeline.training.rollouts import Episode, SampledAnswer, check_hands, describe_episodes
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-    from transformers import PreTrainedModel, TrainerCallback
+    from transformers import TrainerCallback
     from trl import GRPOTrainer, RLOOTrainer
 
 logger = logging.getLogger(__name__)
@@ -49,12 +49,9 @@ _LOGGED = {
 
 @dataclass(frozen=True)
 class GroupAlgorithm:
-    """An algorithm of TRL: ``<name>Trainer`` with ``<name>Config``.
+    """An algorithm of TRL: ``<name>Trainer`` with ``<name>Config``, and settings that no other algorithm has.
 
-    Attributes:
-        name: As TRL spells it.
-        config: Settings of its configuration that no other algorithm has.
-        always_reads_old: Whether it evaluates the old policy even where there is one epoch.
+    ``always_reads_old`` says whether it evaluates the old policy even where there is one epoch.
     """
 
     name: str
@@ -68,14 +65,7 @@ class AnswerRecorder:
     def __init__(
         self, task: CardTask, prompts: Sequence[list[int]], *, end: int, count_flops: Callable[[list[int]], int]
     ) -> None:
-        """Start with nothing graded.
-
-        Args:
-            task: Hands and their judge.
-            prompts: Token ids of each hand's prompt.
-            end: The token that ends an answer.
-            count_flops: Operations of one update on sequences of these lengths.
-        """
+        """Take hands with their prompts' token ids, the token that ends an answer, and the cost of an update."""
         self.rows: list[dict[str, float]] = []
         self.update = 1
         self._task, self._prompts, self._end, self._count_flops = task, prompts, end, count_flops
@@ -89,7 +79,7 @@ class AnswerRecorder:
             hand: Index of each one's hand.
 
         Raises:
-            RlError: If a reward is not finite; the error names the hand.
+            RlError: If a reward is not finite.
         """
         episodes = []
         for text, ids, index in zip(completions, completion_ids, hand, strict=True):
@@ -143,7 +133,7 @@ def train_group_relative(setup: RlSetup, progress: Path, *, algorithm: GroupAlgo
     with _own_chance(), bar:
         trainer = _build_trainer(setup, recorder, algorithm, state=state)
         if setup.anchor is not None and kl.coefficient:
-            _set_reference(trainer, setup.anchor, kl, temperature=settings.rollouts.temperature)
+            _set_reference(trainer, setup)
         trainer.add_callback(_watch(recorder, bar, folder=state, epochs=epochs))
         started = time.perf_counter()
         _train(trainer, recorder, state=state, resume_from=resume_from)
@@ -185,13 +175,8 @@ def _build_trainer(
     order = order_examples([1] * len(hands), steps=settings.updates, batch_size=per_update, seed=setup.seed)
     rows = Dataset.from_list([{"prompt": hand.prompt, "hand": index} for index, hand in enumerate(hands)])
     chosen, epochs = settings.optimiser, settings.group.epochs
-    optimiser = torch.optim.AdamW(
-        setup.model.parameters(),
-        lr=chosen.learning_rate,
-        betas=(0.9, chosen.adam_beta2),
-        weight_decay=chosen.weight_decay,
-        fused=True,
-    )
+    adam = {"betas": (0.9, chosen.adam_beta2), "weight_decay": chosen.weight_decay, "fused": True}
+    optimiser = torch.optim.AdamW(setup.model.parameters(), lr=chosen.learning_rate, **adam)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: chosen.share(step // epochs + 1, updates=settings.updates)
     )
@@ -209,14 +194,11 @@ def _build_trainer(
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
             """Write none: a training state has no reader."""
 
+    config: Any = getattr(trl, f"{algorithm.name}Config")
     trainer = CardTrainer(
         model=setup.model,
         reward_funcs=recorder.grade,
-        args=getattr(trl, f"{algorithm.name}Config")(
-            **_configure(settings, seed=setup.seed, state=state),
-            **algorithm.config,
-            use_cpu=setup.model.device.type == "cpu",
-        ),
+        args=config(**_configure(setup, state=state), **algorithm.config),
         train_dataset=rows.select(order),
         processing_class=setup.tokenizer,
         optimizers=(optimiser, schedule),
@@ -225,9 +207,9 @@ def _build_trainer(
     return trainer
 
 
-def _configure(settings: RlParams, *, seed: int, state: Path) -> dict[str, Any]:
+def _configure(setup: RlSetup, *, state: Path) -> dict[str, Any]:
     """Translate settings into TRL's; updates become optimiser steps, ``epochs`` to one."""
-    rollouts, group = settings.rollouts, settings.group
+    settings, rollouts, group = setup.settings, setup.settings.rollouts, setup.settings.group
     return {
         "output_dir": str(state),
         "max_steps": settings.updates * group.epochs,
@@ -251,7 +233,8 @@ def _configure(settings: RlParams, *, seed: int, state: Path) -> dict[str, Any]:
         "logging_nan_inf_filter": False,
         "save_steps": settings.resume_every_updates * group.epochs,
         "save_total_limit": 1,
-        "seed": seed,
+        "seed": setup.seed,
+        "use_cpu": setup.model.device.type == "cpu",
         "bf16": False,
         "gradient_checkpointing": False,
         "use_vllm": False,
@@ -261,15 +244,13 @@ def _configure(settings: RlParams, *, seed: int, state: Path) -> dict[str, Any]:
     }
 
 
-def _set_reference(
-    trainer: GRPOTrainer | RLOOTrainer, anchor: PreTrainedModel, kl: KlParams, *, temperature: float
-) -> None:
+def _set_reference(trainer: GRPOTrainer | RLOOTrainer, setup: RlSetup) -> None:
     """Give the trainer a copy of the anchor as its reference, prepared as TRL prepares one of its own."""
     from trl.trainer.utils import add_fused_lm_head
 
-    reference = copy.deepcopy(anchor).eval()
-    add_fused_lm_head(reference, temperature=temperature)
-    trainer.beta = kl.coefficient
+    reference = copy.deepcopy(setup.anchor).eval()
+    add_fused_lm_head(reference, temperature=setup.settings.rollouts.temperature)
+    trainer.beta = setup.kl.coefficient
     trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
 
 

@@ -98,9 +98,9 @@ def train_language_model(
     Args:
         model: Trained in float32 on its device, all parameters.
         tokenizer: Saved with every checkpoint; its pad token fills short rows.
-        examples: Tokenized once, see :func:`tokenize_examples`.
+        examples: See :func:`tokenize_examples`.
         schedule: Optimisation settings.
-        save_steps: Optimiser steps after which to save, each within ``schedule.steps``.
+        save_steps: Optimiser steps after which to save.
         seed: Order of the examples.
         progress: Private folder of this run.
 
@@ -184,9 +184,8 @@ def _watch(tokenizer: PreTrainedTokenizerBase, save_steps: frozenset[int], progr
 
     class RunCallback(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.bar = tqdm(
-                total=state.max_steps, initial=state.global_step, desc="training", unit="step", mininterval=2.0
-            )
+            done, total = state.global_step, state.max_steps
+            self.bar = tqdm(total=total, initial=done, desc="training", unit="step", mininterval=2.0)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             folder = progress / f"step_{state.global_step}"

@@ -1,4 +1,4 @@
-"""What PPO holds fixed during an update (generalised advantages among it), its losses token by token, their averages."""
+"""What PPO holds fixed during an update (generalised advantages among it), and its losses, token by token."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class RlParams(Params):
     group: GroupParams
 
     def lay_over(self, changes: Mapping[str, Any]) -> Self:
-        """Return these settings with others laid over them, key by key; ValueError for an unknown key or wrong value."""
+        """Return these settings with others laid over them, key by key; ValueError if a key or value is wrong."""
         return type(self).model_validate(_merge(self.model_dump(), changes))
 
     def check_algorithm(self, algorithm: Algorithm) -> None:
