@@ -23,12 +23,7 @@ def score_variants(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score checkpoints by name on every hand.
 
-    Args:
-        folders: Checkpoint folders by the name of the variant.
-        eval_hands: See :func:`score_hands`.
-        scoring: Generation limits and the level of the intervals.
-        prompt: Layout and style that the prompts were rendered in.
-        device: Where the models compute.
+    Arguments as of :func:`score_hands`; folders by the name of the variant.
 
     Returns:
         The summary (one row per variant, split and whether the base met the multiset) and the hands (one row per

@@ -32,7 +32,7 @@ from card24_pipeline.training.rollouts import Episode, SampledAnswer, check_hand
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-    from transformers import TrainerCallback
+    from transformers import PreTrainedModel, TrainerCallback
     from trl import GRPOTrainer, RLOOTrainer
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def train_group_relative(setup: RlSetup, progress: Path, *, algorithm: GroupAlgo
     with _own_chance(), bar:
         trainer = _build_trainer(setup, recorder, algorithm, state=state)
         if setup.anchor is not None and kl.coefficient:
-            _set_reference(trainer, setup)
+            _set_reference(trainer, setup.anchor, setup)
         trainer.add_callback(_watch(recorder, bar, folder=state, epochs=epochs))
         started = time.perf_counter()
         _train(trainer, recorder, state=state, resume_from=resume_from)
@@ -244,11 +244,11 @@ def _configure(setup: RlSetup, *, state: Path) -> dict[str, Any]:
     }
 
 
-def _set_reference(trainer: GRPOTrainer | RLOOTrainer, setup: RlSetup) -> None:
+def _set_reference(trainer: GRPOTrainer | RLOOTrainer, anchor: PreTrainedModel, setup: RlSetup) -> None:
     """Give the trainer a copy of the anchor as its reference, prepared as TRL prepares one of its own."""
     from trl.trainer.utils import add_fused_lm_head
 
-    reference = copy.deepcopy(setup.anchor).eval()
+    reference = copy.deepcopy(anchor).eval()
     add_fused_lm_head(reference, temperature=setup.settings.rollouts.temperature)
     trainer.beta = setup.kl.coefficient
     trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
