@@ -209,9 +209,8 @@ def _watch(tokenizer: PreTrainedTokenizerBase, save_steps: frozenset[int], progr
 def _count_costs(model: PreTrainedModel, lengths: Sequence[int], *, batch_size: int) -> list[tuple[int, int]]:
     """Return the tokens and the floating-point operations spent by the end of each step, padding left out."""
     batches = [lengths[start : start + batch_size] for start in range(0, len(lengths), batch_size)]
-    tokens = accumulate(sum(batch) for batch in batches)
-    flops = accumulate(count_training_flops(model, batch) for batch in batches)
-    return list(zip(tokens, flops, strict=True))
+    flops = [count_training_flops(model, batch) for batch in batches]
+    return list(zip(accumulate(map(sum, batches)), accumulate(flops), strict=True))
 
 
 def _tidy_history(log_history: list[dict[str, Any]], costs: list[tuple[int, int]]) -> list[dict[str, float]]:

@@ -84,7 +84,7 @@ def train_rl(
         rl_hands: Columns ``hand``, ``cards``, ``values``, ``target`` and ``prompt``.
         prompt: Layout and style in which answers are read.
         rl: Rollouts, rewards and optimisation of all arms.
-        rl_arms: What each arm is, of which this arm's block is read.
+        rl_arms: What each arm is, of which the block of ``rl_arm`` is read.
         rl_arm: Name of this arm.
         seed: Order of the hands, and what is sampled.
         device: Where it is trained.
