@@ -29,12 +29,9 @@ def score_checkpoints(
     Args:
         checkpoints: Folder of checkpoint folders.
         base_model: Checkpoint folder of the base, with the same vocabulary.
-        eval_hands: See :func:`score_hands`.
         examples: Columns ``prompt`` and ``answer`` of the tuned task; the divergence is measured on the first
             ``scoring.divergence_examples``.
-        prompt: Layout and style that the prompts were rendered in.
-        scoring: Generation limits and the level of the intervals.
-        device: Where the models compute.
+        scoring: Generation limits, see :func:`score_hands`, and the level of the intervals.
         column: Name of the column for ``n``, which comes first in both tables.
 
     Returns:

@@ -51,7 +51,6 @@ def measure_spectra_of(
 
     Args:
         folders: Checkpoint folders by the names that ``changes`` use.
-        changes: Pairs to compare.
         settings: Bands and null models.
         open_at: Opens a folder; importable by name, since other processes call it.
 

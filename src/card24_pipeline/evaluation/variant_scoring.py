@@ -21,9 +21,7 @@ def score_variants(
     *,
     device: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score checkpoints by name on every hand.
-
-    Arguments as of :func:`score_hands`; folders by the name of the variant.
+    """Score checkpoint folders, given by the name of their variant, on every hand; see :func:`score_hands`.
 
     Returns:
         The summary (one row per variant, split and whether the base met the multiset) and the hands (one row per

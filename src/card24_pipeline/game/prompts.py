@@ -89,13 +89,7 @@ def render_answer(
 ) -> str:
     """Return the answer that a model should give: JSON, or `numbers 7 11 5 1 formula ( 11 - 7 ) * ( 5 + 1 )`.
 
-    Args:
-        values: the number of each card, as dealt.
-        solution_text: a formula of `solve`, or steps of `format_steps`.
-        ranks: the cards as dealt.
-        layout: how it is written.
-        style: which of the two solution_text is.
-        target: what a published formula ends with after "=".
+    `solution_text` is a formula of `solve` or steps of `format_steps`; a published formula ends with the target.
 
     Raises:
         GameError: values and ranks differ in number.

@@ -77,9 +77,6 @@ class AnswerRecorder:
             completions: The answers' texts, without special tokens.
             completion_ids: Their tokens, up to the end token or the length limit.
             hand: Index of each one's hand.
-
-        Raises:
-            RlError: If a reward is not finite.
         """
         episodes = []
         for text, ids, index in zip(completions, completion_ids, hand, strict=True):

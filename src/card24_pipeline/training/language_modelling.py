@@ -98,8 +98,6 @@ def train_language_model(
     Args:
         model: Trained in float32 on its device, all parameters.
         tokenizer: Saved with every checkpoint; its pad token fills short rows.
-        examples: See :func:`tokenize_examples`.
-        schedule: Optimisation settings.
         save_steps: Optimiser steps after which to save.
         seed: Order of the examples.
         progress: Private folder of this run.

@@ -87,12 +87,8 @@ class PpoTrainer:
         self._setup, self._settings = setup, settings
         self._start = copy.deepcopy(model)
         self._anchor = setup.anchor if setup.kl.coefficient else None
-        self._order = order_examples(
-            [1] * len(setup.task.hands),
-            steps=settings.updates,
-            batch_size=rollouts.hands_per_update,
-            seed=setup.seed,
-        )
+        sizes = {"steps": settings.updates, "batch_size": rollouts.hands_per_update}
+        self._order = order_examples([1] * len(setup.task.hands), **sizes, seed=setup.seed)
 
     def update(self, number: int) -> dict[str, float]:
         """Run update ``number``, counted from 1, and return its figures, see ``HISTORY_COLUMNS``.

@@ -58,13 +58,7 @@ def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoParam
         ends_turn=batch.ends_turn,
         settings=settings,
     )[batch.valid]
-    return Prepared(
-        batch=batch,
-        old_log_probabilities=seen.log_probabilities,
-        old_values=seen.values,
-        advantages=advantages,
-        returns=advantages + seen.values,
-    )
+    return Prepared(batch, seen.log_probabilities, seen.values, advantages, advantages + seen.values)
 
 
 def estimate_advantages(
@@ -132,12 +126,7 @@ def token_losses(
 
     The policy's is the clipped surrogate, -min(ρ A, clip(ρ, 1 ± ε) A) (Schulman et al. 2017, arXiv 1707.06347,
     eq. 7); the value's half the larger of the squared errors with and without clipping the value's change.
-
-    Args:
-        seen: Policy and critic now.
-        fixed: The micro-batch and what was true of it before the update.
-        settings: Clip ranges.
-        anchor: The anchor's log-distribution at each token, (N, vocabulary), or None.
+    ``seen`` is of now, ``fixed`` of before the update; ``anchor`` the anchor's log-distribution, (N, vocabulary).
     """
     import torch
 

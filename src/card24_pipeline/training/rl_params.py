@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -134,13 +135,9 @@ class RlParams(Params):
         Raises:
             ValueError: If GRPO or RLOO is to play several tries, or batches do not divide.
         """
-        rollouts, sizes = self.rollouts, {"ppo.minibatch_size": self.ppo.minibatch_size}
+        rollouts, sizes = self.rollouts, ["ppo.minibatch_size"]
         if algorithm != "ppo":
-            group = self.group
-            sizes = {
-                "group.answers_per_hand": group.answers_per_hand,
-                "group.micro_batch_size": group.micro_batch_size,
-            }
+            sizes = ["group.answers_per_hand", "group.micro_batch_size"]
             if rollouts.max_tries > 1:
                 raise ValueError(
                     f"max_tries {rollouts.max_tries} with {algorithm}: TRL's trainer compares whole answers to "
@@ -148,7 +145,8 @@ class RlParams(Params):
                 )
             if rollouts.max_turns_per_update is not None:
                 raise ValueError(f"max_turns_per_update has no meaning with {algorithm}: every hand is one turn")
-        for name, size in sizes.items():
+        for name in sizes:
+            size = attrgetter(name)(self)
             if rollouts.hands_per_update % size:
                 raise ValueError(f"hands_per_update {rollouts.hands_per_update} is no multiple of {name} {size}")
 

@@ -108,10 +108,8 @@ def play_episodes(
 
     Args:
         model: The policy, in evaluation mode.
-        tokenizer: Its tokenizer.
         task: Judges the answers; its own hands are not looked at.
         hands: What is played, one episode each, in this order.
-        settings: Tries, budget, temperature and batch size.
         generator: Source of chance, on the CPU; equal states give equal episodes.
 
     Raises:

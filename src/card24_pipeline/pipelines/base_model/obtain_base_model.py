@@ -60,8 +60,6 @@ def obtain_base_model(
         pretraining_examples: What a from-scratch base is trained on.
         sft_examples: With ``eval_hands``, the texts that any base must be able to read and write.
         eval_hands: Column ``prompt``.
-        source: Kind of source and its settings.
-        device: Where it is trained.
         progress: Private folder from which a killed run resumes.
 
     Returns:

@@ -36,10 +36,6 @@ def split_multisets(rules: RulesParams, params: SplitParams) -> pd.DataFrame:
     Within each split a fraction is also set aside as never met by the base. A multiset keeps what an earlier split
     said of it; one that cannot make the game's own target is never met, since the base is taught no other.
 
-    Args:
-        rules: Targets and face rules.
-        params: Fractions and the seed of the draws.
-
     Returns:
         One row per split and multiset, sorted by values: ``multiset`` (such as ``"3-3-8-8"``), ``values`` (four
         integers), ``split`` (``sft``, ``id_heldout``, and ``NAME_select`` and ``NAME`` of each OOD rule) and

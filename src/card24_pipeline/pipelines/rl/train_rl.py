@@ -82,12 +82,8 @@ def train_rl(
         base_model: Checkpoint folder; read only as the anchor of a KL penalty.
         selected_checkpoints: Columns ``role`` and ``step``.
         rl_hands: Columns ``hand``, ``cards``, ``values``, ``target`` and ``prompt``.
-        prompt: Layout and style in which answers are read.
         rl: Rollouts, rewards and optimisation of all arms.
         rl_arms: What each arm is, of which the block of ``rl_arm`` is read.
-        rl_arm: Name of this arm.
-        seed: Order of the hands, and what is sampled.
-        device: Where it is trained.
         progress: Private folder from which a killed stage resumes; runs that were done are not run again.
 
     Returns:
@@ -117,6 +113,7 @@ def train_rl(
             folder = find_anchor(arm.kl.anchor, start, base_model, selected_checkpoints)
             anchor = None if folder is None else load_checkpoint(folder, device)[0]
             _run(RlSetup(model, tokenizer, task, settings, arm.kl, anchor, seed), arm.algorithm, work, name)
+            del model, anchor  # before the next ones are loaded
         run = json.loads((work / f"{name}.json").read_text())
         history = pd.DataFrame(run["history"])
         history.insert(0, "from_step", step)
@@ -158,13 +155,7 @@ def find_anchor(
 def build_hands(rl_hands: pd.DataFrame) -> list[Hand]:
     """Turn the table's rows into hands to be played."""
     return [
-        Hand(
-            identity=int(row["hand"]),
-            cards=row["cards"],
-            prompt=row["prompt"],
-            values=tuple(map(int, row["values"])),
-            target=int(row["target"]),
-        )
+        Hand(int(row["hand"]), row["cards"], row["prompt"], tuple(map(int, row["values"])), int(row["target"]))
         for row in rl_hands.to_dict("records")
     ]
 

@@ -45,10 +45,8 @@ def train_sft(
     Args:
         base_model: Checkpoint folder to start from.
         sft_examples: Columns ``prompt`` and ``answer``.
-        sft_arms: Schedule and checkpoint steps of each arm, of which this arm's are read.
-        sft_arm: Name of this arm.
+        sft_arms: Schedule and checkpoint steps of each arm, of which those of ``sft_arm`` are read.
         seed: Order of the examples.
-        device: Where it is trained.
         progress: Private folder from which a killed run resumes.
 
     Returns:
