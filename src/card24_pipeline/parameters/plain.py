@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
 
 
 def to_plain(value: Any) -> Any:
@@ -10,4 +12,4 @@ def to_plain(value: Any) -> Any:
 
     What was given stands as it was written; defaults stay out.
     """
-    return TypeAdapter(Any).dump_python(value, mode="json", exclude_unset=True)
+    return _ANYTHING.dump_python(value, mode="json", exclude_unset=True)
