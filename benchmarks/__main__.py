@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks import PROJECT, bench_decomposition, bench_recovery, bench_rl, bench_scoring, bench_sft, bench_solver
-from card24_pipeline.provenance.machine import read_processor
+from card24_pipeline.provenance import read_processor
 
 RESULTS = PROJECT / "data/08_reporting/benchmarks.json"
 BENCHMARKS = {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from card24_pipeline.spectral.decomposition import count_decomposition_flops, count_directions, decompose
-from card24_pipeline.spectral.merges import merge_directions
+from card24_pipeline.spectral.merges import add_update, split_directions
 
 SHAPES = ((896, 4864), (1536, 8960), (3584, 3584))
 ROUNDS = {(896, 4864): 3, (1536, 8960): 3, (3584, 3584): 1}
@@ -66,7 +66,7 @@ def _compare_sweeps() -> dict[str, float]:
     def sweep() -> None:
         factors = {"donor": decompose(donor), "target": decompose(target)}
         for fraction in FRACTIONS:
-            merge_directions(target, **factors, top=fraction)
+            add_update(target, *split_directions(**factors, top=fraction))
 
     ours, published = _time(sweep), _time(lambda: [_merge_as_published(target, donor, top) for top in FRACTIONS])
     return {"sweep_seconds": ours, "published_sweep_seconds": published, "sweep_ratio": published / ours}

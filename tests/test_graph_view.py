@@ -49,7 +49,7 @@ CATALOG = {
         "run": {"seed": 0},
         "columns": {"score": "double"},
     },
-    "page@file": {"type": "card24_pipeline.catalog.file_path.FilePathDataset", "filepath": "page.md"},
+    "page@file": {"type": "card24_pipeline.catalog.paths.FilePathDataset", "filepath": "page.md"},
     "{name}@text": {"type": "text.TextDataset", "filepath": "{name}.md"},
 }
 

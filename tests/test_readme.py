@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from card24_pipeline.versioning.readme import BLOCK, fill_readme
+from card24_pipeline.study.readme import BLOCK, fill_readme
 
 ROOT = Path(__file__).parents[1]
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 def test_figures_are_those_that_the_pipeline_wrote(tmp_path):
     readme = (ROOT / "README.md").read_text()
     blocks = [(kind, path) for kind, path, _ in BLOCK.findall(readme)]
-    assert sorted({kind for kind, _ in blocks}) == ["megabytes", "minutes", "verdicts"]
+    assert sorted({kind for kind, _ in blocks}) == ["megabytes", "minutes", "text"]
     (tmp_path / "README.md").write_text(readme)
     for _, path in blocks:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

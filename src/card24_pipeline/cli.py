@@ -27,7 +27,7 @@ def dvc() -> None:
 @click.pass_obj
 def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
     """Generate the dvc.yaml of every scale, or of one, from the Kedro graph."""
-    from card24_pipeline.versioning.recording import parse_numbers
+    from card24_pipeline.versioning.files import parse_numbers
     from card24_pipeline.versioning.sync import sync_scales
 
     numbers = {} if seeds is None else {"seeds": parse_numbers("seeds", seeds)}
@@ -63,7 +63,7 @@ def package(metadata: ProjectMetadata) -> None:
     """Package the project: its wheel and, beside it in dist/, its configuration."""
     from kedro.framework.cli.utils import call
 
-    from card24_pipeline.versioning.packing import pack_configuration
+    from card24_pipeline.versioning.settings import pack_configuration
 
     # As Kedro's own command does, but for links: those that lead out of conf/ would lead nowhere.
     options = ["--wheel", "--no-isolation", "--outdir", "dist"]

@@ -36,14 +36,9 @@ def is_for_viewing() -> bool:
 
 
 def merge_twins(pipeline: Pipeline) -> Pipeline:
-    """Name every dataset once and describe every node.
+    """Return the same graph with datasets named once, without what follows ``@``, and every node described.
 
-    Args:
-        pipeline: A pipeline that runs.
-
-    Returns:
-        The same graph, its datasets without what follows ``@``; a node's preview is the first paragraph of its
-        function's docstring.
+    A node's preview is the first paragraph of its function's docstring.
     """
     from kedro.pipeline import Pipeline
     from kedro.utils import KedroExperimentalWarning
@@ -55,11 +50,7 @@ def merge_twins(pipeline: Pipeline) -> Pipeline:
 
 
 def prepare_catalog(catalog: CatalogProtocol) -> None:
-    """Let a catalog show its tables, and know every dataset that goes by several names by the plain one too.
-
-    Args:
-        catalog: The catalog; a plain name stands for the twin that a node of a merged pipeline writes.
-    """
+    """Let a catalog show its tables, and know by its plain name what a node of a merged pipeline writes."""
     from card24_pipeline.catalog.table import TableDataset
 
     # Not in the class itself, whose module is a code dependency of every stage.
@@ -69,12 +60,7 @@ def prepare_catalog(catalog: CatalogProtocol) -> None:
 
 
 def preview_table(dataset: TableDataset, nrows: int = 10) -> TablePreview:
-    """Return the first rows of a table for kedro viz, which goes by the name of the return type.
-
-    Args:
-        dataset: The table.
-        nrows: How many rows; no more than these are read.
-    """
+    """Return the first rows of a table for kedro viz, which goes by the name of the return type."""
     import pyarrow.parquet as pq
     from kedro_datasets._typing import TablePreview
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from kedro.framework.hooks import hook_impl
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
 
     from card24_pipeline.versioning.config_loader import FanOutConfigLoader
     from card24_pipeline.versioning.parameter_files import ParameterFiles
@@ -37,11 +37,7 @@ class ProjectHooks:
     """Hooks of the project."""
 
     def __init__(self, load_model: Callable[[], type[BaseModel]] = load_study_parameters) -> None:
-        """Take the model to check against.
-
-        Args:
-            load_model: Returns it; called only when parameters are about to be used.
-        """
+        """Take what returns the model to check against, called only when parameters are about to be used."""
         self._load_model = load_model
 
     @hook_impl
@@ -56,8 +52,8 @@ class ProjectHooks:
         loader = context.config_loader
         # Not `context.params`: reading that makes Kedro check every node's type hints first, its own way.
         params = {key: value for key, value in loader["parameters"].items() if key not in loader.fan_out}
+        model = self._load_model()
         try:
-            model = self._load_model()
             model.model_validate(params)
         except ValidationError as error:
             raise ParameterFileError(describe_errors(error, model, loader, context.project_path)) from error
@@ -74,7 +70,7 @@ class ProjectHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Remove the progress folders of a run whose outputs are all in place."""
-        from card24_pipeline.catalog.progress_folder import ProgressFolderDataset
+        from card24_pipeline.catalog.paths import ProgressFolderDataset
 
         for name in pipeline.inputs():
             dataset = catalog.get(name)
@@ -82,14 +78,8 @@ class ProjectHooks:
                 shutil.rmtree(dataset.load(), ignore_errors=True)
 
 
-def describe_errors(error: Any, model: type[BaseModel], loader: FanOutConfigLoader, project: Path) -> str:
-    """Say what is wrong with parameters, a line for each error.
-
-    Args:
-        error: Pydantic's ``ValidationError``.
-        model: The model that refused them.
-        loader: The loader that read them.
-        project: Root of the project.
+def describe_errors(error: ValidationError, model: type[BaseModel], loader: FanOutConfigLoader, project: Path) -> str:
+    """Say what is wrong with the parameters that a loader read and a model refused, a line for each error.
 
     Returns:
         Lines like ``params.yaml (scale smoke): sft.learning_rate: expected a number, got 'fast'``.

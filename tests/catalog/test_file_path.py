@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from card24_pipeline.catalog.file_path import FilePathDataset
+from card24_pipeline.catalog.paths import FilePathDataset
 
 
 def test_hands_over_the_path_whether_or_not_the_file_is_there(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from kedro.io import DatasetError
 
 from card24_pipeline.catalog.checkpoint_folder import CheckpointFolderDataset
-from card24_pipeline.catalog.progress_folder import ProgressFolderDataset
+from card24_pipeline.catalog.paths import ProgressFolderDataset
 from card24_pipeline.checkpoints.manifest import write_manifest
 
 

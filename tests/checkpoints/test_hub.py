@@ -5,8 +5,8 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from card24_pipeline.checkpoints.hub import resolve_checkpoint
 from card24_pipeline.checkpoints.manifest import CheckpointError
+from card24_pipeline.checkpoints.opening import resolve_checkpoint
 
 
 def test_paths_stay_paths() -> None:

@@ -7,7 +7,7 @@ from card24_pipeline.checkpoints.manifest import CheckpointError
 from card24_pipeline.checkpoints.reader import open_folder
 from card24_pipeline.edits.applying import edit_tensors
 from card24_pipeline.edits.edit import Edit
-from card24_pipeline.spectral import history
+from card24_pipeline.spectral import decomposition
 
 
 def run(donor, target, edits) -> dict[str, list[torch.Tensor]]:
@@ -59,8 +59,8 @@ def test_depth_scaling_leaves_the_last_layer_and_takes_the_embeddings_from_the_d
 def test_each_matrix_is_decomposed_once_for_all_edits(save_model, monkeypatch) -> None:
     donor, target = save_model("donor", seed=1), save_model("target")
     calls = []
-    decompose = history.decompose
-    monkeypatch.setattr(history, "decompose", lambda weight: calls.append(1) or decompose(weight))
+    decompose = decomposition.decompose
+    monkeypatch.setattr(decomposition, "decompose", lambda weight: calls.append(1) or decompose(weight))
     run(donor, target, [Edit("uv_top", knob=knob / 10) for knob in range(1, 11)])
     assert len(calls) == 2 * 4 * 7  # donor and target, four layers of seven matrices
 

@@ -11,9 +11,9 @@ from card24_pipeline.findings.statements import list_statements
 from card24_pipeline.page.figure import Figure, make_table
 from card24_pipeline.page.hands import OUTCOMES, pack_hands
 from card24_pipeline.page.page import Section, render_page
-from card24_pipeline.page.reports import write_claims, write_data_card, write_model_card, write_reports
+from card24_pipeline.page.reports import write_claims, write_data_card, write_finding, write_model_card, write_reports
 from card24_pipeline.page.sections import list_models, list_roles
-from card24_pipeline.study.vocabulary import MEANINGLESS
+from card24_pipeline.study.vocabulary import GLOSSARY, MEANINGLESS
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -178,6 +178,15 @@ class TestReports:
         text = write_claims({"confidence": 0.95, "statements": claims}, engineering=False)
         assert sum(line.startswith("|") for line in text.splitlines()) == 2 + 4 + len(claims)
         assert "****" not in text
+
+    def test_the_finding_names_the_best_edit_that_keeps_id_and_every_word(self, findings):
+        text = write_finding(findings, scale="toy", engineering=False)
+        assert "from 10 to 90 %, while OOD rises to 80 %" in text
+        assert "adds +5.0 (" in text
+        assert "*layers reset, MaxOOD, quarter 1* is best, with +60.0 (" in text
+        assert "(a recovered share of 100 % (100 % to 100 %))" in text
+        assert "merge of the top 20 % of directions has +30.0 (" in text
+        assert all(f"| {word} |" in text for word in GLOSSARY)
 
     def test_model_card(self, findings):
         source = {"kind": "from_scratch", "architecture": {"layers": 4, "hidden_size": 192}}

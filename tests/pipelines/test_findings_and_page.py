@@ -1,6 +1,7 @@
 """The nodes of findings and page, on the tables of a study in miniature, as the graph runs them."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -96,10 +97,12 @@ def test_page_shows_what_the_files_say(found, claims, inputs, tmp_path):
 def test_reports_and_cards_are_written(found, claims, inputs, small_study_tables):
     hands = small_study_tables.base_hands
     multisets = hands[["multiset", "split"]].drop_duplicates()
-    texts = write_reports(claims[0], *found[:3], multisets, hands, hands, hands, hands, BASE_MODEL, RULES, PARAMS)
+    texts = write_reports(
+        claims[0], *found[:3], multisets, hands, hands, hands, hands, BASE_MODEL, RULES, PARAMS, Path("toy/claims.json")
+    )
     assert len(texts) == len(REPORTS)
     for name, text in zip(REPORTS, texts, strict=True):
-        assert text.startswith("# ") or name == "claims_table"
+        assert text.startswith("# ") or name in ("claims_table", "finding")
         assert ("its figures mean nothing" in text) == (name != "data_card")
     assert all("| nan" not in text for text in texts)
 

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from card24_pipeline.provenance.files import digest_files
+from card24_pipeline.provenance import digest_files
 
 
 def test_files_are_named_below_the_root(tmp_path):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from card24_pipeline.spectral.history import MatrixHistory
+from card24_pipeline.spectral.decomposition import MatrixHistory
 from card24_pipeline.spectral.movement import MODELS, SpectraSettings, measure_change, measure_return
 
 SETTINGS = SpectraSettings((0.25,), 2, 0)

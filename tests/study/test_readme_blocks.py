@@ -2,7 +2,7 @@ import pytest
 
 from card24_pipeline.study.readme import ReadmeError, fill_readme
 
-README = "Before\n<!-- verdicts of out/claims.md -->\nold\n<!-- end of verdicts -->\nAfter\n"
+README = "Before\n<!-- text of out/claims.md -->\nold\n<!-- end of text -->\nAfter\n"
 
 
 @pytest.fixture
@@ -23,7 +23,8 @@ def test_fills_the_block_once(project):
 def test_minutes_are_those_of_every_timing_in_the_folder(project):
     (project / "README.md").write_text("took <!-- minutes of out -->?<!-- end of minutes --> minutes\n")
     (project / "out/one.json").write_text('{"wall_seconds": 50.0, "hands_per_second": 3.0}')
-    (project / "out/two.json").write_text(
+    (project / "out/seed_0").mkdir()
+    (project / "out/seed_0/two.json").write_text(
         '{"from_step_4": {"wall_seconds": 40.0}, "from_step_8": {"wall_seconds": 31}}'
     )
     fill_readme(project)
@@ -51,9 +52,9 @@ def test_a_readme_without_blocks_is_refused(project):
         fill_readme(project)
 
 
-@pytest.mark.parametrize("end", ["<!-- end of verdict -->", ""])
+@pytest.mark.parametrize("end", ["<!-- end of texts -->", ""])
 def test_a_block_without_its_end_is_refused(project, end):
-    text = f"<!-- verdicts of out/claims.md -->\nold\n{end}\n{README}"
+    text = f"<!-- text of out/claims.md -->\nold\n{end}\n{README}"
     (project / "README.md").write_text(text)
     with pytest.raises(ReadmeError, match="a block has no end"):
         fill_readme(project)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from card24_pipeline.pipelines.parameters import StudyParams
-from card24_pipeline.tracking.settings import flatten_settings
+from card24_pipeline.tracking.study import flatten_settings
 
 PROJECT = Path(__file__).parents[2]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from card24_pipeline.tracking.errors import PublishingError
 from card24_pipeline.tracking.publishing import publish_study_record
+from card24_pipeline.tracking.records import PublishingError
 from card24_pipeline.tracking.store import TrackingStore, open_store
 
 from .small_study import make_study

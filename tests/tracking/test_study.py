@@ -5,10 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from card24_pipeline.tracking.digests import digest_table
-from card24_pipeline.tracking.errors import PublishingError
-from card24_pipeline.tracking.headline import read_statements
-from card24_pipeline.tracking.study import digest_artifacts
+from card24_pipeline.tracking.records import PublishingError
+from card24_pipeline.tracking.study import digest_artifacts, digest_table, read_statements
 
 from .small_study import SETTINGS, make_study, make_tables, write_files
 

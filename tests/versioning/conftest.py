@@ -53,7 +53,7 @@ scores@all:
   run: {seed: "${runtime_params:seed}", arm: "${runtime_params:arm}"}
   columns: {hand: int64, score: double}
 progress:
-  type: card24_pipeline.catalog.progress_folder.ProgressFolderDataset
+  type: card24_pipeline.catalog.paths.ProgressFolderDataset
   filepath: data/progress/${globals:scale}/seed_${runtime_params:seed}/${runtime_params:arm}/train
   metadata: {dvc: {track: false}}
 summary:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from card24_pipeline.versioning.config_loader import FanOutConfigLoader
-from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.fan_out import FanOut
 from card24_pipeline.versioning.settings import FanOutKey, read_settings
+from card24_pipeline.versioning.validation import VersioningError
 
 KEYS = {
     "seed": FanOutKey(values="seeds"),

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from card24_pipeline.versioning.config_loader import FanOutConfigLoader
-from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.parameter_files import ParameterFiles
+from card24_pipeline.versioning.validation import VersioningError
 
 BASE = {"sft": {"rate": 1, "steps": 2, "warm": {"up": 1, "down": 2}}, "seeds": [0, 1], "none": None}
 FILE, OVER = "params.yaml", "conf/smoke/parameters.yml"

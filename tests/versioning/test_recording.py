@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from card24_pipeline.versioning.errors import VersioningError
-from card24_pipeline.versioning.recording import parse_numbers, record_numbers
+from card24_pipeline.versioning.files import parse_numbers, record_numbers
+from card24_pipeline.versioning.validation import VersioningError
 
 TEXT = """\
 # Every knob.

@@ -15,21 +15,12 @@ class CheckpointFolderDataset(AbstractDataset[Path, Path]):
     """A folder with a manifest at its top, of one checkpoint or of several, moved into place as a whole."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describe where the folder lies.
-
-        Args:
-            filepath: Path of the folder.
-            metadata: Ignored by Kedro, read by plugins.
-        """
+        """Take the folder's path; ``metadata`` is for plugins."""
         self._folder = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> Path:
-        """Return the folder's path.
-
-        Raises:
-            DatasetError: When the folder or its manifest is missing.
-        """
+        """Return the folder's path; raise a DatasetError when the folder or its manifest is missing."""
         if not self._folder.is_dir():
             raise DatasetError(f"checkpoint folder {self._folder} is missing: run the node that writes it")
         if not self._exists():
@@ -37,16 +28,13 @@ class CheckpointFolderDataset(AbstractDataset[Path, Path]):
         return self._folder
 
     def save(self, data: Path) -> None:
-        """Move a staged folder into place, replacing what was there.
-
-        Args:
-            data: A finished folder; it is gone from there afterwards.
+        """Move a finished folder into place, replacing what was there.
 
         Raises:
             DatasetError: When it is not complete, or is the destination itself.
         """
         try:
-            publish_folder(Path(data), self._folder)
+            publish_folder(data, self._folder)
         except CheckpointError as error:
             raise DatasetError(str(error)) from error
 

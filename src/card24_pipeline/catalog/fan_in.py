@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError
 
-from card24_pipeline.catalog.read_only import ReadOnlyDataset
+from card24_pipeline.catalog.paths import ReadOnlyDataset
 from card24_pipeline.catalog.table import TableDataset
 
 if TYPE_CHECKING:
@@ -82,14 +82,7 @@ class FanInDataset(ReadOnlyDataset):
         doubles_may_be_empty: bool = False,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Describe where the tables lie.
-
-        Args:
-            filepath: Path of the parquet file, with ``{key}`` where the value of a key stands.
-            run: The run's value of each of those keys, or ``"all"``; others are passed over.
-            columns: See ``TableDataset``.
-            doubles_may_be_empty: See there.
-            metadata: Ignored by Kedro, read by plugins.
+        """Take what ``FanInFrames`` takes; keys of ``run`` that the path does not have are passed over.
 
         Raises:
             ValueError: When ``filepath`` has none of these keys in braces.

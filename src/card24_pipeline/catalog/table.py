@@ -35,7 +35,7 @@ class TableDataset(AbstractDataset["pd.DataFrame", "pd.DataFrame"]):
             columns: Arrow type of each column, in order: an alias such as ``int64``, ``double``, ``string`` or
                 ``bool``, or ``list<alias>``.
             doubles_may_be_empty: Whether figures of type ``double`` may be missing; they are read as NaN.
-            metadata: Ignored by Kedro, read by plugins.
+            metadata: For plugins.
         """
         self.filepath = Path(filepath)
         self.columns = columns
@@ -43,11 +43,7 @@ class TableDataset(AbstractDataset["pd.DataFrame", "pd.DataFrame"]):
         self.metadata = metadata
 
     def save(self, data: pd.DataFrame) -> None:
-        """Write the table.
-
-        Raises:
-            DatasetError: If a column is missing, unexpected, of another type or holds a null.
-        """
+        """Write the table; raise a DatasetError if a column is missing, unexpected, of another type or has nulls."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -63,11 +59,7 @@ class TableDataset(AbstractDataset["pd.DataFrame", "pd.DataFrame"]):
         os.replace(partial, self.filepath)
 
     def load(self) -> pd.DataFrame:
-        """Read the table.
-
-        Raises:
-            DatasetError: If the file is missing, is no parquet file, has other columns or types, or a null.
-        """
+        """Read the table; raise a DatasetError if the file is missing, or not what ``save`` would have written."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from card24_pipeline.checkpoints.manifest import MANIFEST, CheckpointError
 from card24_pipeline.checkpoints.publishing import StagedFolder
-from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, INDEX, WEIGHTS, Checkpoint
+from card24_pipeline.checkpoints.reader import ADAPTER_CONFIG, INDEX, Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -20,68 +21,55 @@ LEFT_BEHIND = {MANIFEST, INDEX, ADAPTER_CONFIG}
 
 
 class FolderWriter(StagedFolder):
-    """Writes a model's tensors into a new folder that ``from_pretrained`` opens; at most a shard is in memory."""
+    """Writes a model's tensors into a new folder that ``from_pretrained`` opens.
+
+    At most a shard is in memory while tensors come in the order of their names.
+    """
 
     def __init__(self, folder: Path, *, like: Checkpoint, max_shard_bytes: int = 256 * 2**20) -> None:
-        """Begin a folder.
+        """Begin a folder where nothing stands yet.
 
         Args:
-            folder: Where it is to stand; nothing may stand there yet.
-            like: The checkpoint whose names, shapes, configuration and tokenizer it takes.
+            folder: Where it is to stand.
+            like: The checkpoint whose names, shapes, dtypes, configuration and tokenizer it takes.
             max_shard_bytes: Size of a shard, unless a single tensor is larger.
         """
+        from huggingface_hub import split_state_dict_into_shards_factory
+
         super().__init__(folder)
         self._like = like
-        self._max_shard_bytes = max_shard_bytes
-        self._held: dict[str, torch.Tensor] = {}
-        self._held_bytes = 0
-        self._total_bytes = 0
-        self._shards: list[list[str]] = []
+        self._shards = split_state_dict_into_shards_factory(
+            {name: like.describe(name) for name in like.names},
+            get_storage_size=lambda info: info.size,
+            filename_pattern="model{suffix}.safetensors",
+            max_shard_size=max_shard_bytes,
+        )
+        self._held: defaultdict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+        self._added: set[str] = set()
 
     def add(self, name: str, tensor: torch.Tensor) -> None:
         """Add one tensor in its dtype; raise a CheckpointError if the model has none like it or it was added before."""
+        from safetensors.torch import save_file
+
         shape = self._like.describe(name).shape
         if tuple(tensor.shape) != shape:
             raise CheckpointError(f"{self.folder}: {name} is {list(tensor.shape)}, expected {list(shape)}")
-        if name in self._held or any(name in shard for shard in self._shards):
+        if name in self._added:
             raise CheckpointError(f"{self.folder}: {name} was added twice")
-        size = tensor.numel() * tensor.element_size()
-        if self._held and self._held_bytes + size > self._max_shard_bytes:
-            self._write_shard()
-        self._held[name] = tensor.contiguous()
-        self._held_bytes += size
+        self._added.add(name)
+        file = self._shards.tensor_to_filename[name]
+        self._held[file][name] = tensor.contiguous()
+        if len(self._held[file]) == len(self._shards.filename_to_tensors[file]):
+            save_file(self._held.pop(file), self.staged / file, metadata={"format": "pt"})
 
     def complete(self) -> None:
-        """Write the last shard, the index and the files beside the weights; raise an error if a tensor is missing."""
-        if self._held:
-            self._write_shard()
-        added = {name for shard in self._shards for name in shard}
-        missing = [name for name in self._like.names if name not in added]
+        """Write the index and the files beside the weights; raise a CheckpointError if a tensor is missing."""
+        missing = [name for name in self._like.names if name not in self._added]
         if missing:
             raise CheckpointError(f"{self.folder} would lack {len(missing)} tensors, such as {missing[0]}")
-        self._name_shards()
+        if self._shards.is_sharded:
+            index = {"metadata": self._shards.metadata, "weight_map": self._shards.tensor_to_filename}
+            (self.staged / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
         for path in sorted(self._like.folder.iterdir()):
             if path.is_file() and path.suffix in CARRIED_SUFFIXES and path.name not in LEFT_BEHIND:
                 shutil.copyfile(path, self.staged / path.name)
-
-    def _write_shard(self) -> None:
-        from safetensors.torch import save_file
-
-        save_file(self._held, self.staged / f"shard-{len(self._shards)}", metadata={"format": "pt"})
-        self._shards.append(list(self._held))
-        self._total_bytes += self._held_bytes
-        self._held, self._held_bytes = {}, 0
-
-    def _name_shards(self) -> None:
-        """Give the shards the names that the hub uses, now that their number is known."""
-        count = len(self._shards)
-        if count == 1:
-            (self.staged / "shard-0").rename(self.staged / WEIGHTS)
-            return
-        weight_map: dict[str, str] = {}
-        for number, names in enumerate(self._shards):
-            file = f"model-{number + 1:05}-of-{count:05}.safetensors"
-            (self.staged / f"shard-{number}").rename(self.staged / file)
-            weight_map |= dict.fromkeys(names, file)
-        index = {"metadata": {"total_size": self._total_bytes}, "weight_map": dict(sorted(weight_map.items()))}
-        (self.staged / INDEX).write_text(json.dumps(index, indent=2) + "\n")

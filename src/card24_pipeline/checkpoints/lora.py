@@ -80,12 +80,24 @@ class AdapterWriter(StagedFolder):
 class LoraCheckpoint(Checkpoint):
     """A LoRA adapter on its base, read as one checkpoint: W + scaling · B A."""
 
-    def __init__(self, base: Checkpoint, adapter: Path, scalings: Mapping[str, float]) -> None:
-        """Take the base, the adapter's folder and the scaling of each adapted weight."""
+    def __init__(self, base: Checkpoint, adapter: Path) -> None:
+        """Take the base and the adapter's folder.
+
+        Raises:
+            CheckpointError: If the adapter is of a kind whose update is not B A alone, or does not fit the base.
+        """
         super().__init__(base.folder, base._files, base._infos)
         self.adapter = adapter
         self._base = base
-        self._scalings = dict(scalings)
+        config = read_json(adapter / ADAPTER_CONFIG)
+        if config.get("peft_type") != "LORA":
+            raise CheckpointError(f"{adapter / ADAPTER_CONFIG}: expected peft_type LORA, got {config.get('peft_type')}")
+        for key, plain in {"use_dora": False, "fan_in_fan_out": False, "modules_to_save": None, "bias": "none"}.items():
+            if config.get(key, plain) not in (plain, None, []):
+                raise CheckpointError(
+                    f"{adapter / ADAPTER_CONFIG}: {key} {config[key]!r} is not supported, merge it first"
+                )
+        self._scalings = _read_scalings(adapter / ADAPTER_WEIGHTS, config, base)
 
     def read(self, name: str) -> torch.Tensor:
         """Read a tensor with the adapter's update in it, in the base's dtype; see :meth:`Checkpoint.read`."""
@@ -108,39 +120,8 @@ class LoraCheckpoint(Checkpoint):
         self._base.close()
 
 
-def find_base(folder: Path, base: Path | str | None = None) -> Path:
-    """Return the folder of an adapter's base: the one given, or else the one that its configuration names.
-
-    Raises:
-        CheckpointError: If there is no such folder.
-    """
-    source = Path(base or str(read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")))
-    if not source.is_dir():
-        raise CheckpointError(
-            f"{folder}: its base model {source} is no folder here; merge the adapter or name the base"
-        )
-    return source
-
-
-def open_adapter(folder: Path, base: Checkpoint) -> LoraCheckpoint:
-    """Open an adapter folder on its base.
-
-    Raises:
-        CheckpointError: If the adapter is of a kind whose update is not B A alone, or does not fit the base.
-    """
-    config = read_json(folder / ADAPTER_CONFIG)
-    unsupported = {"use_dora": False, "fan_in_fan_out": False, "modules_to_save": None, "bias": "none"}
-    if config.get("peft_type") != "LORA":
-        raise CheckpointError(f"{folder / ADAPTER_CONFIG}: expected peft_type LORA, got {config.get('peft_type')}")
-    for key, plain in unsupported.items():
-        if config.get(key, plain) not in (plain, None, []):
-            raise CheckpointError(f"{folder / ADAPTER_CONFIG}: {key} {config[key]!r} is not supported, merge it first")
-    return LoraCheckpoint(base, folder, _read_scalings(folder, config, base))
-
-
-def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) -> dict[str, float]:
+def _read_scalings(file: Path, config: Mapping[str, Any], base: Checkpoint) -> dict[str, float]:
     """Return the scaling of each adapted weight, after checking that its factors fit."""
-    file = folder / ADAPTER_WEIGHTS
     header = read_header(file)
     scalings = {}
     for key, info in header.items():
@@ -154,11 +135,9 @@ def _read_scalings(folder: Path, config: Mapping[str, Any], base: Checkpoint) ->
         other = f"{PREFIX}{match['module']}.lora_{'B' if match['side'] == 'A' else 'A'}.weight"
         if info.shape != wanted or other not in header:
             raise CheckpointError(f"{file}: {key} does not fit {name} of {base.folder}")
-        alpha = _match_pattern(config.get("alpha_pattern") or {}, match["module"], config["lora_alpha"])
+        # The first pattern that PEFT would match to the module's name.
+        patterns = (config.get("alpha_pattern") or {}).items()
+        own = (value for pattern, value in patterns if re.match(rf"(.*\.)?({pattern})$", match["module"]))
+        alpha = next(own, config["lora_alpha"])
         scalings[name] = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     return scalings
-
-
-def _match_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
-    """Return the value of the first pattern that PEFT would match to the module's name."""
-    return next((value for pattern, value in patterns.items() if re.match(rf"(.*\.)?({pattern})$", module)), default)

@@ -19,10 +19,9 @@ def digest_file(path: Path) -> str:
 
 
 def write_manifest(folder: Path) -> None:
-    """Write ``manifest.json`` for a folder whose other files are complete.
+    """Write ``manifest.json`` for a folder whose other files are complete, in one rename.
 
-    The manifest lists every file below ``folder`` by relative path with its size in bytes and its SHA-256. It is
-    written under a temporary name and renamed, so a folder either has a whole manifest or none.
+    It lists every file below ``folder`` by relative path with its size in bytes and its SHA-256.
     """
     files = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": digest_file(path)}
@@ -36,9 +35,6 @@ def write_manifest(folder: Path) -> None:
 
 def check_manifest(folder: Path) -> dict[str, str]:
     """Check that a folder has a manifest and that every file it names is there in full length.
-
-    Args:
-        folder: A folder that :func:`write_manifest` completed.
 
     Returns:
         The SHA-256 that the manifest records for each file, by relative path.
@@ -57,7 +53,6 @@ def check_manifest(folder: Path) -> dict[str, str]:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{path} is missing, though {manifest} names it")
-        if path.stat().st_size != facts["bytes"]:
-            found = path.stat().st_size
+        if (found := path.stat().st_size) != facts["bytes"]:
             raise CheckpointError(f"{path} has {found} bytes, but {manifest} says {facts['bytes']}")
     return {name: facts["sha256"] for name, facts in files.items()}

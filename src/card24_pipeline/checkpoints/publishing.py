@@ -14,12 +14,8 @@ def publish_folder(staged: Path, target: Path) -> None:
     """Move a finished folder to its final place, replacing what stood there.
 
     What stood there is moved aside first and removed last: whenever the run is killed, the old folder or the new one
-    is whole, if not at its place then beside it, as ``.<name>.old`` or ``.<name>.new``.
-
-    Args:
-        staged: A folder with a manifest; gone from there afterwards. On another file system than ``target`` it is
-            copied beside that first.
-        target: Where it is to stand.
+    is whole, if not at its place then beside it, as ``.<name>.old`` or ``.<name>.new``. From another file system,
+    ``staged`` is copied beside ``target`` first.
 
     Raises:
         CheckpointError: If ``staged`` is not complete, or is the target itself.

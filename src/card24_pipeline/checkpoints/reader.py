@@ -28,6 +28,12 @@ class TensorInfo:
     dtype: str
     shape: tuple[int, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        width = re.search(r"\d+", self.dtype)
+        return prod(self.shape) * (int(width.group()) // 8 if width else 1)
+
 
 class Checkpoint:
     """A checkpoint folder whose tensors are read by name when asked for.
@@ -92,7 +98,18 @@ def open_folder(path: Path | str) -> Checkpoint:
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder; a model of the hub is written hub:organisation/name")
-    files = _locate_tensors(folder)
+    files: dict[str, Path]
+    if (folder / INDEX).is_file():
+        weight_map = read_json(folder / INDEX).get("weight_map")
+        if not isinstance(weight_map, dict) or not weight_map:
+            raise CheckpointError(f"{folder / INDEX}: expected a weight_map of tensors and files")
+        files = {name: folder / Path(file).name for name, file in weight_map.items()}
+    elif (folder / WEIGHTS).is_file():
+        files = dict.fromkeys(read_header(folder / WEIGHTS), folder / WEIGHTS)
+    else:
+        pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+        hint = f"; {pickled[0].name} is pickled, and pickled weights are not opened" if pickled else ""
+        raise CheckpointError(f"{folder} has neither {WEIGHTS} nor {INDEX}{hint}")
     headers = {file: read_header(file) for file in sorted(set(files.values()))}
     for name, file in files.items():
         if name not in headers[file]:
@@ -120,20 +137,6 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _locate_tensors(folder: Path) -> dict[str, Path]:
-    """Return the file of every tensor."""
-    if (folder / INDEX).is_file():
-        weight_map = read_json(folder / INDEX).get("weight_map")
-        if not isinstance(weight_map, dict) or not weight_map:
-            raise CheckpointError(f"{folder / INDEX}: expected a weight_map of tensors and files")
-        return {name: folder / Path(file).name for name, file in weight_map.items()}
-    if (folder / WEIGHTS).is_file():
-        return dict.fromkeys(read_header(folder / WEIGHTS), folder / WEIGHTS)
-    pickled = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
-    hint = f"; {pickled[0].name} is pickled, and pickled weights are not opened" if pickled else ""
-    raise CheckpointError(f"{folder} has neither {WEIGHTS} nor {INDEX}{hint}")
-
-
 def _open_file(file: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
@@ -147,19 +150,15 @@ def _open_file(file: Path) -> Any:
 
 def count_bytes(checkpoint: Checkpoint) -> int:
     """Return the size of a checkpoint's tensors in bytes, from their headers."""
-    size = 0
-    for info in map(checkpoint.describe, checkpoint.names):
-        width = re.search(r"\d+", info.dtype)
-        size += prod(info.shape) * (int(width.group()) // 8 if width else 1)
-    return size
+    return sum(checkpoint.describe(name).size for name in checkpoint.names)
 
 
 def check_same_model(donor: Checkpoint, target: Checkpoint) -> None:
     """Check that two checkpoints hold the same tensors, by name and shape; dtypes may differ.
 
     Raises:
-        CheckpointError: Naming folder and tensor: if a tensor is missing on one side, has another shape (another
-            vocabulary is said so), or is a matrix of integers, as quantised weights are.
+        CheckpointError: Naming folder and tensor, if one is missing on one side, has another shape, or is a matrix of
+            integers, as quantised weights are.
     """
     for ours, theirs in ((donor, target), (target, donor)):
         missing = [name for name in theirs.names if name not in ours._infos]

@@ -81,31 +81,23 @@ def is_layer_matrix(place: Place, shape: Sequence[int]) -> bool:
 
 
 def describe_tensors(checkpoint: Checkpoint) -> tuple[dict[str, Place], dict[str, tuple[int, ...]]]:
-    """Return the place and the shape of every tensor, without reading any.
-
-    Raises:
-        CheckpointError: If a tensor cannot be placed.
-    """
+    """Return the place and the shape of every tensor, without reading any; see :func:`place_tensors`."""
     shapes = {name: checkpoint.describe(name).shape for name in checkpoint.names}
     return place_tensors(shapes), shapes
 
 
 def place_tensors(names: Sequence[str] | Mapping[str, object]) -> dict[str, Place]:
-    """Return the place of every tensor of a decoder with numbered layers, in the order given.
-
-    Args:
-        names: Names of all tensors of the checkpoint.
+    """Return the place of every tensor of a decoder with numbered layers, in the order of all their names.
 
     Raises:
         CheckpointError: Naming tensors that cannot be placed; or if there are no numbered layers, or a number is
             missing among them.
     """
-    found = {name: _find_part(name) for name in names}
-    unknown = [name for name, place in found.items() if place is None]
+    placed = {name: place for name in names if (place := _find_part(name))}
+    unknown = [name for name in names if name not in placed]
     if unknown:
         shown = ", ".join(unknown[:5])
         raise CheckpointError(f"cannot place {len(unknown)} tensors in a decoder with numbered layers, such as {shown}")
-    placed = {name: place for name, place in found.items() if place is not None}
     numbers = sorted({layer for _, layer in placed.values() if layer is not None})
     if not numbers or numbers != list(range(len(numbers))):
         raise CheckpointError(f"expected decoder layers numbered from 0 without a gap, found {numbers or 'none'}")

@@ -14,8 +14,7 @@ from card24_pipeline.checkpoints.folder_writer import FolderWriter
 from card24_pipeline.checkpoints.reader import Checkpoint, check_same_model
 from card24_pipeline.checkpoints.selection import Part, Place, describe_tensors
 from card24_pipeline.edits.edit import Edit
-from card24_pipeline.spectral.decomposition import Factors, decompose
-from card24_pipeline.spectral.history import MatrixHistory
+from card24_pipeline.spectral.decomposition import Factors, MatrixHistory, decompose
 from card24_pipeline.spectral.merges import add_update
 from card24_pipeline.spectral.null_models import draw_spectrum_matched_delta
 
@@ -102,12 +101,7 @@ def edit_tensors(
     """Yield the name of every tensor of the target, one after another, and what each edit makes of it.
 
     Only one tensor of each checkpoint and its factors are in memory at a time. Untouched tensors are the target's
-    own, bit for bit; all keep the target's dtype.
-
-    Args:
-        donors: The donors by the names that the edits use.
-        target: The checkpoint to change.
-        edits: What to do to it.
+    own, bit for bit; all keep the target's dtype. The donors go by the names that the edits use.
 
     Raises:
         ValueError: Before anything is read, if a donor's tensors are not the target's in name and shape, if a
@@ -126,12 +120,7 @@ def edit_tensors(
 
 
 def write_edited(donors: Mapping[str, Checkpoint], target: Checkpoint, folders: Mapping[Path, Edit]) -> None:
-    """Write the target as each edit leaves it, in one pass over the tensors.
-
-    Args:
-        donors: The donors by the names that the edits use.
-        target: The checkpoint to change.
-        folders: An edit for each new folder.
+    """Write the target as each edit leaves it to its new folder, in one pass over the tensors.
 
     Raises:
         ValueError: See :func:`edit_tensors`; nothing is left of any folder then.

@@ -114,15 +114,14 @@ class Edit:
         for each entry and outer product that it adds, and its own ``entry_flops`` an entry. Where the weights decide
         how many singular directions are kept, all of them are counted: the bound.
         """
-        touched = [name for name in self.list_touched(places, shapes) if not self.copies(places[name])]
-        return sum(self._count_tensor(shapes[name]) for name in touched)
-
-    def _count_tensor(self, shape: tuple[int, ...]) -> int:
         from card24_pipeline.spectral.decomposition import count_decomposition_flops
 
-        method = self.definition
-        an_entry = method.entry_flops
-        if method.outer_products:
-            an_entry += 2 * method.count_outer_products(self.knob, shape)
+        method, flops = self.definition, 0
         decompositions = sum(name in FACTORS for name in method.inputs)
-        return an_entry * prod(shape) + (decompositions * count_decomposition_flops(shape) if decompositions else 0)
+        for name in self.list_touched(places, shapes):
+            if not self.copies(places[name]):
+                shape = shapes[name]
+                products = method.count_outer_products(self.knob, shape) if method.outer_products else 0
+                flops += (method.entry_flops + 2 * products) * prod(shape)
+                flops += decompositions * count_decomposition_flops(shape) if decompositions else 0
+        return flops

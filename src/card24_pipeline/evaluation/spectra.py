@@ -12,7 +12,7 @@ from torch import Tensor
 from card24_pipeline.checkpoints.reader import Checkpoint, check_same_model, open_folder
 from card24_pipeline.checkpoints.selection import Place, describe_tensors, is_layer_matrix
 from card24_pipeline.evaluation.processes import map_in_processes
-from card24_pipeline.spectral.history import MatrixHistory
+from card24_pipeline.spectral.decomposition import MatrixHistory
 from card24_pipeline.spectral.movement import Row, SpectraSettings, measure_change, measure_return
 
 

@@ -38,6 +38,8 @@ def draw_figure(figure: Figure) -> Drawing:
     for axes, panel in zip(grid.flat, figure.panels, strict=False):
         _draw_panel(axes, figure, figure.table[figure.table["panel"] == panel], styles)
         axes.set_title(panel if len(figure.panels) > 1 else figure.title)
+    for axes in list(grid.flat)[: len(figure.panels)]:
+        _set_scales(axes, figure)  # once all is drawn: panels may share their limits
     for axes in list(grid.flat)[len(figure.panels) :]:
         axes.remove()
     handles: dict[str, Any] = {}
@@ -66,13 +68,16 @@ def _draw_panel(axes: Axes, figure: Figure, table: pd.DataFrame, styles: dict[st
     axes.set_xlabel(x_title)
     if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
         axes.set_ylabel(y_title)
-    _set_scales(axes, figure)
 
 
 def _draw_series(axes: Axes, figure: Figure, series: str, points: pd.DataFrame, style: Style) -> None:
     joined, many = figure.joins(series), len(points) > MANY_POINTS
     names = {name: place for place, name in enumerate(figure.places)}
-    at = points["x"].map(names) if figure.categories or figure.sideways else points["x"]
+    at = points["x"]
+    if figure.categories or figure.sideways:
+        # Points that are not joined stand beside each other.
+        beside = 0.0 if joined else 0.15 * (figure.series.index(series) - (len(figure.series) - 1) / 2)
+        at = at.map(names) + beside
     bars = [points["y"] - points["low"], points["high"] - points["y"]] if figure.has_bars(points) else None
     across, along = (points["y"], at) if figure.sideways else (at, points["y"])
     axes.errorbar(
@@ -101,7 +106,6 @@ def _draw_bars(axes: Axes, figure: Figure, table: pd.DataFrame, styles: dict[str
             edgecolor="white", linewidth=0, label=str(series),
         )  # fmt: skip
         left = {place: start + width for (place, start), width in zip(left.items(), widths, strict=True)}
-    axes.invert_yaxis()
 
 
 def _set_scales(axes: Axes, figure: Figure) -> None:
@@ -115,12 +119,12 @@ def _set_scales(axes: Axes, figure: Figure) -> None:
         axes.set_xticks(range(len(figure.places)), figure.places)
     if figure.sideways:
         axes.set_yticks(range(len(figure.places)), figure.places)
-        if not axes.yaxis_inverted():
-            axes.invert_yaxis()
-    for axis, written, limit in (
+    if (figure.sideways or figure.mode == "bars") and not axes.yaxis_inverted():
+        axes.invert_yaxis()
+    for axis, written, reach in (
         (axes.xaxis, figure.x_format, axes.set_xlim),
         (axes.yaxis, figure.y_format, axes.set_ylim),
     ):
         if written == PERCENT:
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
-            limit(0, None)
+            reach(0, None)

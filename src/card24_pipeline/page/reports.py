@@ -10,10 +10,23 @@ import pandas as pd
 
 from card24_pipeline.findings.accuracy import ID_TOLERANCE, RECOVERED_BOUND
 from card24_pipeline.findings.changes import BAND_FRACTION, END_SHARE, GAP_STRATA, SIGMA_BOUND
+from card24_pipeline.findings.choices import CLAIMED_MERGE, KEEPING_ID
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.runs import MIN_HANDS_PER_UPDATE, MIN_UPDATES, REWARD_WINDOW
 from card24_pipeline.page import tables
-from card24_pipeline.study.vocabulary import GLOSSARY, MEANINGLESS, describe_split
+from card24_pipeline.page.titles import describe_knob, title_family, write_interval
+from card24_pipeline.study.rows import read_rows
+from card24_pipeline.study.vocabulary import (
+    BASE,
+    END,
+    GLOSSARY,
+    ID_HELDOUT,
+    ID_SEEN,
+    MAX_OOD,
+    MEANINGLESS,
+    SELECT,
+    describe_split,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -37,7 +50,7 @@ TABLES: Mapping[str, Mapping[str, Callable[[Findings], Any]]] = {
 CONSTANTS = {
     "id_tolerance": ID_TOLERANCE, "recovered_bound": RECOVERED_BOUND, "band_fraction": BAND_FRACTION,
     "end_share": END_SHARE, "gap_strata": GAP_STRATA, "sigma_bound": SIGMA_BOUND, "min_updates": MIN_UPDATES,
-    "min_hands": MIN_HANDS_PER_UPDATE, "reward_window": REWARD_WINDOW, "glossary": GLOSSARY,
+    "min_hands": MIN_HANDS_PER_UPDATE, "reward_window": REWARD_WINDOW,
 }  # fmt: skip
 
 
@@ -86,6 +99,51 @@ def write_claims(claims: Mapping[str, Any], *, engineering: bool) -> str:
         confidence=f"{claims['confidence']:.0%}",
         warning=MEANINGLESS if engineering else "",
     )
+
+
+def write_finding(findings: Findings, *, scale: str, engineering: bool) -> str:
+    """Write what was found in three sentences, and the words that they need, as the readme shows them."""
+    arm, edits = findings.sft_arm, findings.models[findings.models["kind"] == "edit"]
+    end, splits = f"{arm}/{END}", {"ood": findings.ood, "id_seen": ID_SEEN, "id_heldout": ID_HELDOUT}
+    levels = {
+        name: {role: f"{100 * findings.level(model, split):.0f}" for role, model in _name_checkpoints(arm).items()}
+        for name, split in splits.items()
+    }
+
+    def compare(model: str) -> dict[str, str]:
+        rows = {name: findings.difference(model, end, split=split).row for name, split in splits.items()}
+        return {name: write_interval(row, "points") for name, row in rows.items()}
+
+    kept = max(
+        read_rows(edits[edits[KEEPING_ID] & (edits["sft_arm"] == arm)]),
+        key=lambda row: findings.level(row["model"], f"{findings.ood}{SELECT}"),
+        default=None,
+    )
+    merge = next((row["model"] for row in read_rows(edits) if row["model"].endswith(f"/{CLAIMED_MERGE}")), "")
+    run = f"{findings.rl_arms[0]}/from {END}" if findings.rl_arms else ""
+    return _render(
+        "finding",
+        **levels,
+        rl=compare(run),
+        merge=compare(merge),
+        kept=kept
+        and compare(kept["model"])
+        | {
+            "title": ", ".join(filter(None, [title_family(kept, findings), describe_knob(kept)])),
+            "share": write_interval(
+                findings.recovered(kept["model"], _name_checkpoints(arm)[kept["donor"]]).row, "share"
+            ),
+        },
+        seeds=len(findings.seeds),
+        confidence=f"{findings.confidence:.0%}",
+        claims=f"data/08_reporting/{scale}/claims.md",
+        glossary=GLOSSARY,
+        warning=MEANINGLESS if engineering else "",
+    )
+
+
+def _name_checkpoints(arm: str) -> dict[str, str]:
+    return {BASE: BASE, MAX_OOD: f"{arm}/{MAX_OOD}", END: f"{arm}/{END}"}
 
 
 def write_model_card(findings: Findings, base_model: Mapping[str, Any], *, engineering: bool) -> str:

@@ -22,7 +22,7 @@ from card24_pipeline.findings.choices import list_leads
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.page.edit_figures import CHOICE_TITLES, list_edited
-from card24_pipeline.page.titles import NOTHING, describe_knob, write_interval, write_level, write_number
+from card24_pipeline.page.titles import NOTHING, describe_knob, title_control, write_interval, write_level, write_number
 from card24_pipeline.page.training_figures import list_splits
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
@@ -261,7 +261,7 @@ def table_leads(findings: Findings) -> list[dict[str, str]]:
         found = findings.find(DIFFERENCE, merge, control, split=findings.ood) if control else None
         rows.append(
             {
-                "control": titles.get(control, str(lead["kind"])),
+                "control": titles.get(control) or title_control(str(lead["kind"])),
                 "its knob": describe_knob(findings.models.set_index("model").loc[control]) if control else NOTHING,
                 "ID of the merge, of the control": " against ".join(levels) if control else "no control has enough ID",
                 "merge − control on OOD": write_interval(found, "points"),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from card24_pipeline.edits.registry import load_method
+from card24_pipeline.edits.registry import list_names, load_method
 from card24_pipeline.findings.lookup import Findings, Row
 from card24_pipeline.study.vocabulary import title_role
 
@@ -37,6 +37,11 @@ def title_family(row: Mapping[Any, Any], findings: Findings) -> str:
         "" if row["sft_arm"] == findings.sft_arm else f"SFT {row['sft_arm']}",
     ]
     return ", ".join(filter(None, choices))
+
+
+def title_control(kind: str) -> str:
+    """Write a kind of control: a method of editing, an RL arm or a role."""
+    return load_method(kind).title if kind in list_names() else title_role(kind)
 
 
 def describe_knob(row: Mapping[Any, Any]) -> str:

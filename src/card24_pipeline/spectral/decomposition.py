@@ -1,8 +1,9 @@
 """Exact singular value decompositions by the fastest way that keeps the accuracy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -62,11 +63,8 @@ def decompose(weight: Tensor) -> Factors:
     if not weight.is_floating_point() or not torch.isfinite(weight).all():
         raise ValueError("expected a matrix of finite floating-point numbers")
     rows, columns = weight.shape
-    if rows < columns:
-        short, values, long = _decompose_tall(weight.T)
-        return _fix_signs(long, values, short)
-    left, values, right = _decompose_tall(weight)
-    return _fix_signs(left, values, right)
+    left, values, right = _decompose_tall(weight if rows >= columns else weight.T)
+    return _fix_signs(left, values, right) if rows >= columns else _fix_signs(right, values, left)
 
 
 def _decompose_tall(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -108,6 +106,22 @@ def _fix_signs(left: Tensor, values: Tensor, right: Tensor) -> Factors:
     largest = left.abs().argmax(dim=0)
     signs = torch.where(left.gather(0, largest[None])[0] < 0, -1.0, 1.0)
     return Factors((left * signs).contiguous(), values, (right * signs).T.contiguous())
+
+
+class MatrixHistory:
+    """One tensor by the names of checkpoints; each is read, and decomposed, once and when first asked for.
+
+    Attributes:
+        name: The tensor's name.
+        tensor: Returns the tensor of a checkpoint in its own dtype.
+        factors: Returns the factors of a checkpoint's matrix.
+    """
+
+    def __init__(self, name: str, read: Callable[[str], Tensor]) -> None:
+        """Take the tensor's name, and what reads the tensor of a checkpoint."""
+        tensor: Callable[[str], Tensor] = cache(read)
+        factors: Callable[[str], Factors] = cache(lambda checkpoint: decompose(tensor(checkpoint)))
+        self.name, self.tensor, self.factors = name, tensor, factors
 
 
 def count_decomposition_flops(shape: Sequence[int]) -> int:

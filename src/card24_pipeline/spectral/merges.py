@@ -14,35 +14,20 @@ from card24_pipeline.spectral.decomposition import Factors, count_directions
 Sigma = Literal["target", "donor"]
 
 
-def merge_directions(
-    weight: Tensor,
-    donor: Factors,
-    target: Factors,
-    *,
-    top: float = 0.0,
-    tail: float = 0.0,
-    sigma: Sigma = "target",
-) -> Tensor:
-    """Restore the donor's singular directions at the largest and smallest singular values (UV-merge).
-
-    W + Σ_{i∈K} (sᵢ ûᵢ v̂ᵢᵀ − σᵢ uᵢ vᵢᵀ), where K holds the first round(top·r) and the last round(tail·r) indices and sᵢ
-    is σᵢ (``sigma="target"``: directions only) or σ̂ᵢ (``"donor"``: full singular triplets). The method of
-    arXiv 2509.12235, written as an update of rank 2|K|. The result has W's dtype, and is W where K is empty.
-
-    Raises:
-        ValueError: If a fraction lies outside 0…1, factors do not fit W, or ``sigma`` is neither of the two.
-    """
-    check_factors(weight, donor=donor, target=target)
-    return add_update(weight, *split_directions(donor, target, top=top, tail=tail, sigma=sigma))
-
-
 def split_directions(
     donor: Factors, target: Factors, *, top: float = 0.0, tail: float = 0.0, sigma: Sigma = "target"
 ) -> tuple[Tensor, Tensor]:
-    """Return the update of :func:`merge_directions` as L (m × 2k) and R (2k × n), float32: L R is what is added to W.
+    """Restore the donor's singular directions at the largest and smallest singular values (UV-merge).
+
+    Σ_{i∈K} (sᵢ ûᵢ v̂ᵢᵀ − σᵢ uᵢ vᵢᵀ), where K holds the first round(top·r) and the last round(tail·r) indices and sᵢ is
+    σᵢ (``sigma="target"``: directions only) or σ̂ᵢ (``"donor"``: full singular triplets): what the method of
+    arXiv 2509.12235 adds to W.
+
+    Returns:
+        L (m × 2k) and R (2k × n), float32: L R is the update.
 
     Raises:
-        ValueError: See :func:`merge_directions`.
+        ValueError: If a fraction lies outside 0…1, factors are of different shapes, or ``sigma`` is neither.
     """
     shape = (target.left.shape[0], target.right.shape[1])
     rank = len(target.values)
@@ -52,11 +37,7 @@ def split_directions(
 
 
 def split_indices(donor: Factors, target: Factors, indices: Tensor, *, sigma: Sigma) -> tuple[Tensor, Tensor]:
-    """Return the update that restores the donor's directions at any indices, as :func:`split_directions` does.
-
-    Raises:
-        ValueError: If the factors are of matrices of different shapes, or ``sigma`` is neither of the two.
-    """
+    """Return the update that restores the donor's directions at any indices, as :func:`split_directions` does."""
     shapes = [(one.left.shape[0], one.right.shape[1]) for one in (donor, target)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"factors of the donor are of shape {_write(shapes[0])}, the target's {_write(shapes[1])}")

@@ -11,8 +11,7 @@ import torch
 from torch import Generator, Tensor
 from torch.linalg import matrix_norm
 
-from card24_pipeline.spectral.decomposition import Factors, count_directions, decompose
-from card24_pipeline.spectral.history import MatrixHistory
+from card24_pipeline.spectral.decomposition import Factors, MatrixHistory, count_directions, decompose
 from card24_pipeline.spectral.null_models import draw_gaussian_delta, draw_spectrum_matched_delta
 from card24_pipeline.spectral.subspaces import (
     Band,
@@ -115,12 +114,7 @@ def measure_change(
 ) -> tuple[list[Row], list[Row]]:
     """Measure one matrix between two checkpoints, and as each null model would have moved it.
 
-    Args:
-        history: The matrix.
-        before: Name of the checkpoint before; with the other's and the matrix's it also seeds the draws.
-        after: Name of the checkpoint after.
-        settings: Bands and null models.
-        by_index: Whether every index is to be tabled too.
+    The names of both checkpoints and of the matrix also seed the draws.
 
     Returns:
         Rows by band and, where asked for, by index (nulls averaged over their draws).
@@ -179,14 +173,9 @@ def _list_indices(columns: Mapping[str, Tensor]) -> Iterator[Row]:
 def measure_return(
     history: MatrixHistory, start: str, after: str, references: Sequence[str], fraction: float
 ) -> Iterator[Row]:
-    """Measure whether a change turned one matrix toward references that lie elsewhere.
+    """Measure whether a change of one matrix, from ``start`` to ``after``, turned it toward other checkpoints.
 
-    Args:
-        history: The matrix.
-        start: Name of the checkpoint that the change began from.
-        after: Name of the checkpoint that it led to.
-        references: Names of the checkpoints that it may have moved toward.
-        fraction: Share of the singular directions whose principal angles to the reference are taken.
+    ``fraction`` is the share of the singular directions whose principal angles to a reference are taken.
 
     Returns:
         For each ``reference`` R other than the start: ``projection`` ⟨after − start, R − start⟩,

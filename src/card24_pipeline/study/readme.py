@@ -12,7 +12,7 @@ import click
 import yaml
 
 README = "README.md"
-KINDS = "verdicts|minutes|megabytes"
+KINDS = "text|minutes|megabytes"
 OPENING = re.compile(rf"<!-- (?:{KINDS}) of \S+ -->")
 BLOCK = re.compile(rf"<!-- ({KINDS}) of (\S+) -->(.*?)<!-- end of \1 -->", re.DOTALL)
 
@@ -25,11 +25,8 @@ def fill_readme(project: Path) -> bool:
     """Fill every block of the readme from the file or folder that it names.
 
     A block is ``<!-- <kind> of <path> -->``, what is replaced, and ``<!-- end of <kind> -->``. Its kind is
-    ``verdicts`` (the text of a file), ``minutes`` (the sum of all ``wall_seconds`` in a folder's JSON files) or
+    ``text`` (that of a file), ``minutes`` (the sum of all ``wall_seconds`` in the JSON files below a folder) or
     ``megabytes`` (the sizes in a lock file of DVC's, each file once).
-
-    Args:
-        project: Root of the project.
 
     Returns:
         Whether the readme changed.
@@ -40,7 +37,7 @@ def fill_readme(project: Path) -> bool:
     readme = project / README
     before = readme.read_text(encoding="utf-8")
     if not BLOCK.search(before):
-        raise ReadmeError(f"{README}: expected a block <!-- verdicts of <path> --> … <!-- end of verdicts -->")
+        raise ReadmeError(f"{README}: expected a block <!-- text of <path> --> … <!-- end of text -->")
     whole = [block[0] for block in BLOCK.finditer(before)]
     if len(OPENING.findall(before)) != len(whole) or any(len(OPENING.findall(block)) > 1 for block in whole):
         raise ReadmeError(f"{README}: a block has no end: expected <!-- end of <its kind> --> after each")
@@ -57,12 +54,12 @@ def fill_readme(project: Path) -> bool:
     return after != before
 
 
-def _copy_verdicts(file: Path) -> str:
+def _copy_text(file: Path) -> str:
     return f"\n\n{file.read_text(encoding='utf-8').strip()}\n\n"
 
 
 def _sum_minutes(folder: Path) -> str:
-    seconds = sum(_sum_wall_seconds(json.loads(file.read_text(encoding="utf-8"))) for file in folder.glob("*.json"))
+    seconds = sum(_sum_wall_seconds(json.loads(file.read_text(encoding="utf-8"))) for file in folder.rglob("*.json"))
     return f"{seconds / 60:.0f}"
 
 
@@ -80,7 +77,7 @@ def _sum_megabytes(lock: Path) -> str:
 
 
 _WRITERS: dict[str, Callable[[Path], str]] = {
-    "verdicts": _copy_verdicts,
+    "text": _copy_text,
     "minutes": _sum_minutes,
     "megabytes": _sum_megabytes,
 }

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from card24_pipeline.checkpoints.publishing import check_vacant
-from card24_pipeline.edits.edit import Edit
 from card24_pipeline.tools.params import ToolParams
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,13 @@ def recover(parameters: dict[str, Any]) -> dict[str, Any]:
     if params.probe:
         if edit.knob is None:
             raise ValueError(f"probe: {params.method} has no knob to choose")
-        edit, scores = _choose_knob(params, edit, folder)
+        from card24_pipeline.tools.probe import ProbeSettings, choose_knob, read_questions
+
+        questions = read_questions(Path(params.probe))
+        check_vacant(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        settings = ProbeSettings(params.probe_match, params.probe_max_new_tokens, params.probe_batch_size)
+        edit, scores = choose_knob(donor, target, edit, params.probe_knobs, questions, settings, scratch=folder.parent)
     report = recover_checkpoint(donor, target, folder, edit, form=params.output, null_draws=params.null_draws)
     report |= {"folder": str(folder), "probe": scores}
     logger.info("%s of %d tensors changed by %s", report["tensors_touched"], report["tensors"], report["edit"])
@@ -51,18 +56,6 @@ def recover(parameters: dict[str, Any]) -> dict[str, Any]:
         logger.info("  median %s: %.4g", name.replace("_", " "), value)
     logger.info("Written to %s in %.1f s", folder, report["seconds"])
     return report
-
-
-def _choose_knob(params: ToolParams, edit: Edit, folder: Path) -> tuple[Edit, dict[str, float]]:
-    """Choose the edit's knob by the probe."""
-    from card24_pipeline.tools.probe import ProbeSettings, choose_knob, read_questions
-
-    donor, target = params.require_pair()
-    questions = read_questions(Path(str(params.probe)))
-    check_vacant(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    settings = ProbeSettings(params.probe_match, params.probe_max_new_tokens, params.probe_batch_size)
-    return choose_knob(donor, target, edit, params.probe_knobs, questions, settings, scratch=folder.parent)
 
 
 @shown_in_a_line()
@@ -75,8 +68,7 @@ def measure(parameters: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ClickException: If a checkpoint cannot be read, the two are not the same model, or the folder is taken.
     """
-    from card24_pipeline.checkpoints.hub import resolve_checkpoint
-    from card24_pipeline.checkpoints.opening import open_checkpoint
+    from card24_pipeline.checkpoints.opening import open_checkpoint, resolve_checkpoint
     from card24_pipeline.evaluation.spectra import Change, measure_spectra_of
     from card24_pipeline.spectral.movement import SpectraSettings
 

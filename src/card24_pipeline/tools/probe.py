@@ -9,8 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from card24_pipeline.checkpoints.hub import resolve_checkpoint
-from card24_pipeline.checkpoints.opening import open_checkpoint
+from card24_pipeline.checkpoints.opening import open_checkpoint, resolve_checkpoint
 from card24_pipeline.checkpoints.reader import count_bytes
 from card24_pipeline.edits.applying import write_edited
 from card24_pipeline.edits.edit import Edit
@@ -96,16 +95,8 @@ def choose_knob(
 ) -> tuple[Edit, dict[str, float]]:
     """Score donor, target and the edit at every knob, and return the best edit.
 
-    All variants are written in one pass over the tensors, to a temporary folder below ``scratch``.
-
-    Args:
-        donor: Checkpoint folder or hub name.
-        target: The same.
-        edit: The edit whose knob is to be chosen.
-        knobs: Values to try.
-        questions: The user's questions.
-        settings: How they are put and judged.
-        scratch: Existing folder on a disk with room for a checkpoint for each knob.
+    All variants are written in one pass over the tensors, to a temporary folder below ``scratch``, whose disk must
+    have room for a checkpoint for each knob.
 
     Returns:
         The edit with the knob that scored best, the smallest of equals, and all scores by name.

@@ -16,10 +16,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from card24_pipeline.checkpoints.folder_writer import FolderWriter
-from card24_pipeline.checkpoints.hub import resolve_checkpoint
 from card24_pipeline.checkpoints.lora import AdapterWriter
 from card24_pipeline.checkpoints.manifest import CheckpointError
-from card24_pipeline.checkpoints.opening import open_checkpoint
+from card24_pipeline.checkpoints.opening import open_checkpoint, resolve_checkpoint
 from card24_pipeline.checkpoints.publishing import check_vacant
 from card24_pipeline.checkpoints.reader import check_same_model, count_bytes
 from card24_pipeline.checkpoints.selection import describe_tensors, is_layer_matrix

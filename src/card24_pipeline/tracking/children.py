@@ -1,4 +1,4 @@
-"""A run for every model of a study: the base, every checkpoint of SFT and RL, and every edit."""
+"""A run for every model of a study, the base, every checkpoint of SFT and RL, and every edit, with its figures."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.study.rows import read_rows
-from card24_pipeline.tracking.measures import Figures, Key, read_estimates, read_scores
 from card24_pipeline.tracking.records import EDITED_STEP, RunRecord, describe, measure, measure_history
 
 BASE, END = "base", "end"
 CHECKPOINT_TAG = "card24.checkpoint"
+PASS = "pass_at_1"
+PUBLISHED = "published_"
+ESTIMATES = {
+    # quantity and model of the change, as the findings name them: name of the metric
+    ("recovered share of the loss", ""): "recovered_share",
+    ("angle of the top", "observed"): "angle_top20_degrees",
+    ("relative shift of singular values", "observed"): "relative_sigma_shift",
+}
+
+Figures = dict[str, float]
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -37,15 +47,14 @@ class ChildBuilder:
     def __init__(self, tables: StudyTables, arms: Mapping[str, Mapping[str, Any]], checkpoints: str) -> None:
         """Read the figures of every model.
 
-        Args:
-            tables: The study's tables.
-            arms: The blocks of ``rl_arms`` and ``edit_arms`` by the names of these parameters.
-            checkpoints: Folder of the models, to which runs refer.
+        ``arms`` are the blocks of ``rl_arms`` and ``edit_arms`` by the names of these parameters, ``checkpoints`` the
+        folder of the models, to which runs refer.
         """
         self._tables, self._arms, self._checkpoints = tables, arms, checkpoints
-        (self._base,) = read_scores(tables.base_scores, []).values()
-        self._sft = read_scores(tables.sft_scores, ["seed", "sft_arm", "step"])
-        self._found = read_estimates(tables.estimates)
+        (scores,) = _read_scores(tables.base_scores, []).values()
+        self._base = scores | {"forward_kl_nats": 0.0}
+        self._sft = _read_scores(tables.sft_scores, ["seed", "sft_arm", "step"])
+        self._found = _read_estimates(tables.estimates)
         self._roles: dict[Key, list[str]] = {}
         for row in read_rows(tables.selected_checkpoints):
             self._roles.setdefault((row["seed"], row["sft_arm"], row["step"]), []).append(row["role"])
@@ -56,9 +65,8 @@ class ChildBuilder:
         return (self._build_base(), *self._build_sft(), *self._build_rl(), *self._build_edits())
 
     def _build_base(self) -> RunRecord:
-        figures = self._base | {"forward_kl_nats": 0.0}
         tags = {CHECKPOINT_TAG: f"{self._checkpoints}/shared/base"}
-        return RunRecord(BASE, BASE, describe(method=BASE), tuple(measure(figures, EDITED_STEP)), tags)
+        return RunRecord(BASE, BASE, describe(method=BASE), tuple(measure(self._base, EDITED_STEP)), tags)
 
     def _build_sft(self) -> Iterator[RunRecord]:
         history = dict(iter(self._tables.sft_history.groupby(["seed", "sft_arm"])))
@@ -68,11 +76,9 @@ class ChildBuilder:
             cost = {"cost_flops": float(trained.iloc[0])} if len(trained) else {}
             metrics = measure(figures | self._find(seed, arm, roles) | cost, step)
             if step == self._ends[seed, arm]:
-                earlier = {0: self._base | {"forward_kl_nats": 0.0}}
-                earlier |= {
-                    key[2]: found for key, found in self._sft.items() if key[:2] == (seed, arm) and key[2] < step
-                }
-                metrics += [each for at, found in sorted(earlier.items()) for each in measure(found, int(at))]
+                metrics += measure(self._base, 0)
+                for key, found in sorted(self._sft.items()):
+                    metrics += measure(found, int(key[2])) if key[:2] == (seed, arm) and key[2] < step else []
                 metrics += measure_history(own.drop(columns=["seed", "sft_arm"]), "step", prefix="sft")
             role = ",".join(roles)
             yield RunRecord(
@@ -84,7 +90,7 @@ class ChildBuilder:
             )
 
     def _build_rl(self) -> Iterator[RunRecord]:
-        scores = read_scores(self._tables.rl_scores, ["seed", "rl_arm", "from_step"])
+        scores = _read_scores(self._tables.rl_scores, ["seed", "rl_arm", "from_step"])
         runs: Iterable[tuple[Any, pd.DataFrame]] = self._tables.rl_history.groupby(["seed", "rl_arm", "from_step"])
         for (seed, arm, step), history in runs:
             block = self._arms["rl_arms"][arm]
@@ -109,7 +115,7 @@ class ChildBuilder:
             )  # fmt: skip
 
     def _build_edits(self) -> Iterator[RunRecord]:
-        scores = read_scores(self._tables.edit_scores, ["seed", "edit_arm", "variant"])
+        scores = _read_scores(self._tables.edit_scores, ["seed", "edit_arm", "variant"])
         copied = ("method", "donor", "knob_name", "matrices", "embeddings")
         for row in read_rows(self._tables.edit_variants):
             seed, arm, variant = row["seed"], row["edit_arm"], row["variant"]
@@ -140,3 +146,34 @@ class ChildBuilder:
 
 def _name(title: str, role: str, seed: int) -> str:
     return f"{title} ({role}), seed {seed}" if role else f"{title}, seed {seed}"
+
+
+def _read_scores(scores: pd.DataFrame, keys: list[str]) -> dict[Key, Figures]:
+    """Read the scores of every model, told apart by the columns ``keys``.
+
+    Pass@1 of each split but the published draws, card-to-number accuracy of OOD splits that are not for choosing and,
+    where the table has it, the KL divergence from the base.
+    """
+    found: dict[Key, Figures] = {}
+    for row in read_rows(scores[(scores["base_met_multiset"] == "all") & ~scores["split"].str.startswith(PUBLISHED)]):
+        figures, split = found.setdefault(tuple(row[key] for key in keys), {}), row["split"]
+        figures[f"{split}_{PASS}"] = row[PASS]
+        if not split.startswith("id_") and not split.endswith("_select"):
+            figures[f"{split}_card_to_number_accuracy"] = row["card_to_number_accuracy"]
+        if "forward_kl_nats" in row:
+            figures["forward_kl_nats"] = row["forward_kl_nats"]
+    return found
+
+
+def _read_estimates(estimates: pd.DataFrame) -> dict[Key, Figures]:
+    """Read what the findings say of each model in each seed: by seed and model, the metrics of ``ESTIMATES``.
+
+    Changes of weights are those from where the model came from: the base for SFT, its start for RL.
+    """
+    found: dict[Key, Figures] = {}
+    for row in read_rows(estimates[estimates["scope"].str.startswith("seed ")]):
+        name = ESTIMATES.get((row["quantity"], row["change_model"]))
+        from_origin = row["reference"] == "base" or "/from " in row["subject"]
+        if name and (from_origin or name == "recovered_share"):
+            found.setdefault((int(row["scope"].removeprefix("seed ")), row["subject"]), {})[name] = row["estimate"]
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from card24_pipeline.provenance.machine import list_versions
+from card24_pipeline.provenance import list_versions
 
 SOURCES = ("src", "conf", "params.yaml", ":(exclude)*.lock")
 """What a study is made by; running it writes the lock files and the results."""
@@ -20,16 +20,10 @@ def describe_provenance(folder: Path) -> dict[str, str]:
     versions = list_versions()
     tags = {"card24.python": versions.pop("Python"), "mlflow.source.name": "card24_pipeline"}
     tags |= {f"card24.library.{name}": version for name, version in versions.items()}
-    revision = _read_revision(folder)
-    return tags | ({"card24.git_revision": revision, "mlflow.source.git.commit": revision} if revision else {})
-
-
-def _read_revision(folder: Path) -> str | None:
     revision = _ask_git(folder, "rev-parse", "--verify", "HEAD")
-    if not revision:
-        return None
-    changed = _ask_git(folder, "status", "--porcelain", "--untracked-files=no", "--", *SOURCES)
-    return f"{revision}-dirty" if changed else revision
+    if revision and _ask_git(folder, "status", "--porcelain", "--untracked-files=no", "--", *SOURCES):
+        revision += "-dirty"
+    return tags | ({"card24.git_revision": revision, "mlflow.source.git.commit": revision} if revision else {})
 
 
 def _ask_git(folder: Path, *command: str) -> str | None:

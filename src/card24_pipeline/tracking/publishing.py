@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 from card24_pipeline.tracking.records import PAGE_SUFFIX, RunRecord, StudyRecord
 from card24_pipeline.tracking.store import TrackingStore, open_store, prepare_experiment
@@ -27,21 +26,12 @@ TAG_LENGTH = 8000
 FOLDERS = {".png": "figures", ".md": "reports", ".html": "reports"}
 OTHER_FOLDER = "tables"
 
-T = TypeVar("T")
-
 
 def publish_study_record(study: StudyRecord, store: TrackingStore) -> int:
-    """Publish a study, but for what of it is there already.
+    """Publish a study, but for what of it is there already, and return how many runs were written.
 
     Its runs are found by their tags, so a second publication writes nothing, one after a crash goes on with the runs
     that are missing or unfinished, and another study, whose digest is another, is left as it is.
-
-    Args:
-        study: The study.
-        store: Where to.
-
-    Returns:
-        How many runs were written.
 
     Raises:
         PublishingError: If the store cannot be reached, read or written.
@@ -62,7 +52,11 @@ class _Publication:
 
         # The parent is finished last: while it is not, the study is not whole.
         parent = self._open_run(study.parent)
-        missing = [child for child in study.children if not self._keep_finished(child, parent)]
+        whole = {key: run for key, run in self._found.items() if run.info.status == FINISHED}
+        missing = [child for child in study.children if child.key not in whole]
+        for child in study.children:
+            if child.key in whole:
+                self._adopt(whole[child.key], parent)
         # MLflow lists what came last first.
         for child in tqdm(missing[::-1], desc="publishing", unit="run", mininterval=1.0, disable=not missing):
             self._fill_run(self._open_run(child, parent), child)
@@ -70,7 +64,7 @@ class _Publication:
         for file in study.files:
             # A page may have been drawn anew: it shows the study and is no part of it.
             if not finished or file.suffix == PAGE_SUFFIX:
-                self._client.log_artifact(parent.info.run_id, str(file), _choose_folder(file))
+                self._client.log_artifact(parent.info.run_id, str(file), FOLDERS.get(file.suffix, OTHER_FOLDER))
         if finished:
             return len(missing)
         self._fill_run(parent, study.parent)
@@ -80,23 +74,15 @@ class _Publication:
         """Find the study's runs by key, those in the bin as well; of several, one that is whole and not in the bin."""
         from mlflow.entities import ViewType
 
-        found: dict[str, Run] = {}
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment],
-                filter_string=f"tags.`{STUDY_TAG}` = '{self._digest}'",
-                run_view_type=ViewType.ALL,
-                max_results=RUNS_PER_PAGE,
-                page_token=token,
-            )
-            for run in page:
-                key = run.data.tags[KEY_TAG]
-                if key not in found or _rank(run) > _rank(found[key]):
-                    found[key] = run
-            token = page.token
-            if not token:
-                return found
+        ours = f"tags.`{STUDY_TAG}` = '{self._digest}'"
+        search = partial(self._client.search_runs, [self._experiment], ours, ViewType.ALL, RUNS_PER_PAGE)
+        page = search()
+        found = list(page)
+        while page.token:
+            page = search(page_token=page.token)
+            found += page
+        found.sort(key=lambda run: (run.info.lifecycle_stage != DELETED, run.info.status == FINISHED), reverse=True)
+        return {run.data.tags[KEY_TAG]: run for run in reversed(found)}
 
     def _open_run(self, record: RunRecord, parent: Run | None = None) -> Run:
         """Return the run that a crash left, or a new one."""
@@ -108,13 +94,6 @@ class _Publication:
         tags |= {PARENT_TAG: parent.info.run_id} if parent else {}
         tags = {name: _shorten(value, TAG_LENGTH) for name, value in tags.items()}
         return self._client.create_run(self._experiment, tags=tags, run_name=record.key)
-
-    def _keep_finished(self, record: RunRecord, parent: Run) -> bool:
-        run = self._found.get(record.key)
-        if run is None or run.info.status != FINISHED:
-            return False
-        self._adopt(run, parent)
-        return True
 
     def _adopt(self, run: Run, parent: Run | None) -> None:
         """Take a run out of the bin, and put it under the parent, should its former one be gone."""
@@ -128,26 +107,13 @@ class _Publication:
         from mlflow.entities import Metric, Param
 
         params = [Param(name, _shorten(value, PARAM_LENGTH)) for name, value in record.params.items()]
-        for some_params in _chunk(params, PARAMS_PER_CALL):
-            self._client.log_batch(run.info.run_id, params=some_params)
+        for start in range(0, len(params), PARAMS_PER_CALL):
+            self._client.log_batch(run.info.run_id, params=params[start : start + PARAMS_PER_CALL])
         metrics = [Metric(found.name, found.value, run.info.start_time, found.step) for found in record.metrics]
-        for some_metrics in _chunk(metrics, METRICS_PER_CALL):
-            self._client.log_batch(run.info.run_id, metrics=some_metrics)
+        for start in range(0, len(metrics), METRICS_PER_CALL):
+            self._client.log_batch(run.info.run_id, metrics=metrics[start : start + METRICS_PER_CALL])
         self._client.set_terminated(run.info.run_id, FINISHED)
-
-
-def _rank(run: Run) -> tuple[bool, bool]:
-    return run.info.lifecycle_stage != DELETED, run.info.status == FINISHED
-
-
-def _choose_folder(file: Path) -> str:
-    return FOLDERS.get(file.suffix, OTHER_FOLDER)
 
 
 def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _chunk(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -19,6 +19,10 @@ PAGE_SUFFIX = ".html"
 """Of a file that shows the study and is no part of it."""
 
 
+class PublishingError(ValueError):
+    """A study could not be published: its store cannot be used, or one of its files is not what it should be."""
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One value of a metric, at a step."""
@@ -68,12 +72,9 @@ def measure(values: Mapping[str, float], step: int) -> list[Measurement]:
 
 
 def measure_history(history: pd.DataFrame, step: str, prefix: str) -> list[Measurement]:
-    """Make measurements of a training history.
+    """Make measurements of a training history with one row for each value of the column ``step``.
 
-    Args:
-        history: One row per step.
-        step: The column of steps.
-        prefix: Put before every other column's name, with a slash: MLflow groups its charts by it.
+    ``prefix`` and a slash go before every other column's name: MLflow groups its charts by it.
     """
     columns = [str(name) for name in history.columns if name != step]
     return [
@@ -84,12 +85,11 @@ def measure_history(history: pd.DataFrame, step: str, prefix: str) -> list[Measu
 
 
 def describe(**choices: Any) -> dict[str, str]:
-    """Write parameters as text, leaving out those that are None or empty."""
-    return {name: write_value(value) for name, value in choices.items() if value is not None and value != ""}
+    """Write parameters as they stand in a parameter file, numbers without needless digits, and none that are empty."""
+    return {name: _write(value) for name, value in choices.items() if value is not None and value != ""}
 
 
-def write_value(value: Any) -> str:
-    """Write a value as it stands in a parameter file, numbers without needless digits."""
+def _write(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

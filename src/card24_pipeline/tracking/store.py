@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from card24_pipeline.tracking.errors import PublishingError
+from card24_pipeline.tracking.records import PublishingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,10 +8,10 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
-from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.fan_out import FanOut
 from card24_pipeline.versioning.parameter_files import REPLACE
-from card24_pipeline.versioning.settings import find_settings
+from card24_pipeline.versioning.settings import read_settings
+from card24_pipeline.versioning.validation import VersioningError
 
 
 class FanOutConfigLoader(OmegaConfigLoader):
@@ -30,20 +30,13 @@ class FanOutConfigLoader(OmegaConfigLoader):
         fill_keys: bool = True,
         **arguments: Any,
     ) -> None:
-        """Take Kedro's arguments.
-
-        Args:
-            conf_source: See ``OmegaConfigLoader``.
-            env: See there.
-            runtime_params: See there; among them the fan-out keys that are given.
-            fill_keys: False leaves out those that are not.
-            **arguments: See there.
+        """Take Kedro's arguments; without ``fill_keys``, fan-out keys that are not given are left out.
 
         Raises:
             VersioningError: When a given key is none of its values or two of them disagree.
         """
         super().__init__(conf_source, env, runtime_params, **arguments)
-        keys = find_settings(Path(conf_source)).fan_out if fill_keys else {}
+        keys = read_settings(Path(conf_source)).fan_out if fill_keys else {}
         self.fan_out = tuple(keys)
         if keys:
             try:

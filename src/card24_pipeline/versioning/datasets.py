@@ -1,25 +1,47 @@
-"""What a dataset of the catalog is to DVC: a path, the fan-out keys in it, tracked or not."""
+"""What a dataset of the catalog is to DVC: a path, the fan-out keys in it, tracked or not, shown or not."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
 
-from card24_pipeline.versioning.dvc_metadata import DvcMetadata, read_dvc_metadata
-from card24_pipeline.versioning.errors import VersioningError
+from pydantic import Field
 
+from card24_pipeline.versioning.validation import Settings, VersioningError, validate_settings
+
+METRICS_SUFFIXES = frozenset({".json", ".yaml", ".yml", ".toml"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".svg"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".yaml", ".yml"})
 # What Kedro makes of a dataset that the catalog does not know.
 _IN_MEMORY = {"{default}": {"type": "kedro.io.MemoryDataset"}}
-_FIRST_SENTINEL = 900000017
 
 
-def choose_sentinels(keys: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Choose two values for each key that no study uses: a path that differs between them depends on the key."""
-    first = {key: _FIRST_SENTINEL + 2 * number for number, key in enumerate(keys)}
-    return first, {key: value + 1 for key, value in first.items()}
+class Plot(Settings):
+    """How ``dvc plots`` draws a table, by DVC's own keys."""
+
+    x: str
+    y: str | Annotated[list[str], Field(min_length=1)]
+    x_label: str | None = None
+    y_label: str | None = None
+    title: str | None = None
+    template: str | None = None
+
+
+class DvcMetadata(Settings):
+    """What ``metadata.dvc`` of a catalog entry tells DVC of its file.
+
+    Attributes:
+        track: False keeps it out of every stage.
+        metrics: Whether ``dvc metrics`` shows it.
+        plots: How ``dvc plots`` shows a table; True for an image.
+    """
+
+    track: bool = True
+    metrics: bool = False
+    plots: bool | Plot = False
 
 
 @dataclass(frozen=True)
@@ -44,14 +66,9 @@ class Dataset:
     types: tuple[str, ...] = ()
 
     @property
-    def in_memory(self) -> bool:
-        """Whether it vanishes with the run."""
-        return self.path is None
-
-    @property
     def tracked(self) -> bool:
         """Whether it is a dependency and an output of stages."""
-        return self.dvc.track and not self.in_memory
+        return self.dvc.track and self.path is not None
 
     def fill_path(self, run: Mapping[str, Any]) -> str:
         """Return the path with values in place of keys."""
@@ -61,67 +78,54 @@ class Dataset:
         return path
 
 
-class DatasetResolver:
-    """Describes datasets from the catalog of one scale, resolved for two different values of every key."""
+def mark_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Return the runtime parameters that a catalog is to be resolved with for :func:`describe_datasets`."""
+    return {key: f"<{key}>" for key in keys}
 
-    def __init__(self, first: Mapping[str, Any], second: Mapping[str, Any], keys: Sequence[str], project: Path) -> None:
-        """Take the two catalogs.
 
-        Args:
-            first: Catalog configuration for the first of the values that :func:`choose_sentinels` gives.
-            second: The same for the second.
-            keys: Names of the fan-out keys.
-            project: Root of the project.
-        """
-        from kedro.io import CatalogConfigResolver
+def describe_datasets(
+    catalog: Mapping[str, Any], names: Iterable[str], keys: Iterable[str], project: Path
+) -> dict[str, Dataset]:
+    """Describe datasets by name, from a catalog that :func:`mark_keys` marked the fan-out keys in.
 
-        self._resolvers = [
-            CatalogConfigResolver(dict(catalog), default_runtime_patterns=_IN_MEMORY) for catalog in (first, second)
-        ]
-        self._keys = keys
-        self._project = project
+    Raises:
+        VersioningError: When an entry has no path, is versioned by Kedro, or has a wrong ``metadata.dvc``.
+    """
+    from kedro.io import CatalogConfigResolver
 
-    def describe(self, name: str) -> Dataset:
-        """Describe one dataset.
+    resolver = CatalogConfigResolver(dict(catalog), default_runtime_patterns=_IN_MEMORY)
+    return {name: _describe(name, resolver.resolve_pattern(name), tuple(keys), project) for name in sorted(names)}
 
-        Raises:
-            VersioningError: When its entry has no path, is versioned by Kedro, uses a key otherwise than as a part of
-                its path, or has a wrong ``metadata.dvc``.
-        """
-        configs = [resolver.resolve_pattern(name) for resolver in self._resolvers]
-        config = configs[0]
-        types = tuple(_find_types(config))
-        if types[0].rpartition(".")[2] in ("MemoryDataset", "SharedMemoryDataset"):
-            return Dataset(name, None)
-        if config.get("versioned"):
-            raise VersioningError(f"dataset '{name}': `versioned: true` and DVC exclude each other: drop the former")
-        path, other = (
-            self._mark_keys(self._get_path(name, entry), sentinels)
-            for entry, sentinels in zip(configs, choose_sentinels(self._keys), strict=True)
-        )
-        if path != other:
-            raise VersioningError(f"dataset '{name}': its path depends on a key otherwise than by containing it")
-        keys = frozenset(key for key in self._keys if f"<{key}>" in path)
-        gathers = frozenset(key for key in self._keys if f"{{{key}}}" in path)
-        return Dataset(name, path, keys, gathers, read_dvc_metadata(name, path, config), types)
 
-    def _get_path(self, name: str, config: Mapping[str, Any]) -> str:
-        raw = config.get("filepath", config.get("path"))
-        if not isinstance(raw, str):
-            raise VersioningError(
-                f"dataset '{name}' ({config.get('type')}): neither `filepath` nor `path` in the catalog"
-            )
-        if "://" in raw:
-            return raw
-        if Path(raw).is_absolute() and Path(raw).is_relative_to(self._project):
-            raw = Path(raw).relative_to(self._project).as_posix()
-        return posixpath.normpath(raw)
+def _describe(name: str, config: Mapping[str, Any], keys: Iterable[str], project: Path) -> Dataset:
+    types = tuple(_find_types(config))
+    if types[0].rpartition(".")[2] in ("MemoryDataset", "SharedMemoryDataset"):
+        return Dataset(name, None)
+    if config.get("versioned"):
+        raise VersioningError(f"dataset '{name}': `versioned: true` and DVC exclude each other: drop the former")
+    path = config.get("filepath", config.get("path"))
+    if not isinstance(path, str):
+        raise VersioningError(f"dataset '{name}' ({config.get('type')}): neither `filepath` nor `path` in the catalog")
+    if "://" not in path:
+        path = posixpath.normpath(path.removeprefix(f"{project.as_posix()}/"))
+    own = frozenset(key for key in keys if f"<{key}>" in path)
+    gathers = frozenset(key for key in keys if f"{{{key}}}" in path)
+    return Dataset(name, path, own, gathers, _read_metadata(name, path, config), types)
 
-    @staticmethod
-    def _mark_keys(path: str, sentinels: Mapping[str, int]) -> str:
-        for key, value in sentinels.items():
-            path = path.replace(str(value), f"<{key}>")
-        return path
+
+def _read_metadata(name: str, path: str, config: Mapping[str, Any]) -> DvcMetadata:
+    where = f"dataset '{name}': metadata.dvc"
+    dvc = validate_settings(DvcMetadata, (config.get("metadata") or {}).get("dvc") or {}, where)
+    shown = {"metrics": METRICS_SUFFIXES} if dvc.metrics else {}
+    if dvc.plots:
+        shown["plots"] = TABLE_SUFFIXES if isinstance(dvc.plots, Plot) else IMAGE_SUFFIXES
+    for key, suffixes in shown.items():
+        if not dvc.track:
+            raise VersioningError(f"{where}.{key}: a file with `track: false` is no output of a stage, so none to show")
+        if PurePosixPath(path).suffix not in suffixes:
+            expected = ", ".join(sorted(suffixes))
+            raise VersioningError(f"{where}.{key}: expected a file that ends in {expected}, got {path}")
+    return dvc
 
 
 def _find_types(config: Any) -> Iterator[str]:

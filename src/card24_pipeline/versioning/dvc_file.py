@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import yaml
 
-from card24_pipeline.versioning.scales import Scale
 from card24_pipeline.versioning.stages import Stage
 
 HEADER = """\
@@ -17,65 +16,53 @@ HEADER = """\
 """
 
 
-def render_dvc_file(scale: Scale, stages: Iterable[Stage], kept_in_git: str | None) -> str:
-    """Write stages as YAML; the same stages always give the same text.
+def render_dvc_file(scale: str, file: str, stages: Sequence[Stage], kept_in_git: str | None) -> str:
+    """Write the stages of a scale as YAML, in their order; the same stages always give the same text.
 
     Args:
-        scale: The scale that the file belongs to.
-        stages: Its stages, in the order they are written.
+        scale: Name of the scale.
+        file: Where the text is to stand, relative to the project's root.
+        stages: The stages.
         kept_in_git: Folder whose files DVC leaves to git.
-
-    Returns:
-        The text of the file.
     """
-    listed = list(stages)
-    content: dict[str, Any] = {"stages": {stage.name: _describe_stage(scale, stage, kept_in_git) for stage in listed}}
-    if metrics := list(_describe_metrics(scale, listed)):
-        content["metrics"] = metrics
-    if plots := list(_describe_plots(scale, listed)):
-        content["plots"] = plots
-    return HEADER + yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, width=1000, allow_unicode=True)
+    root = posixpath.relpath(".", posixpath.dirname(file) or ".")
+    # Metrics and plots stand beside the stages, not in them: there a plot may have several columns. The paths are
+    # relative to the file itself, whatever its stages' wdir.
+    content = {
+        "stages": {stage.name: _describe_stage(scale, root, stage, kept_in_git) for stage in stages},
+        "metrics": [shown for stage in stages for path in stage.metrics for shown in _spell_out(root, stage, path)],
+        "plots": [
+            {shown: dict(settings)} if settings else shown
+            for stage in stages
+            for path, settings in stage.plots
+            for shown in _spell_out(root, stage, path)
+        ],
+    }
+    said = {key: value for key, value in content.items() if value or key == "stages"}
+    return HEADER + yaml.dump(said, Dumper=_PlainDumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
-def _describe_stage(scale: Scale, stage: Stage, kept_in_git: str | None) -> dict[str, Any]:
+def _describe_stage(scale: str, root: str, stage: Stage, kept_in_git: str | None) -> dict[str, Any]:
     keys = ",".join(f"{key}={value}" for key, value in stage.run.items())
-    command = f"kedro run --env={scale.name} --nodes={','.join(stage.nodes)}"
+    command = f"kedro run --env={scale} --nodes={','.join(stage.nodes)}"
+    left_to_git = tuple(path for path in stage.outs if kept_in_git and path.startswith(f"{kept_in_git}/"))
     described = {
         "matrix": {key: list(values) for key, values in stage.matrix.items()},
         "cmd": f"{command} --params={keys}" if keys else command,
-        "wdir": scale.wdir,
+        "wdir": "" if root == "." else root,
         "deps": [*stage.data, *stage.code],
         "params": [{file: list(keys)} for file, keys in stage.params],
-        "outs": [_describe_out(path, kept_in_git) for path in stage.outs],
+        "outs": [{path: {"cache": False}} if path in left_to_git else path for path in stage.outs],
     }
     return {key: value for key, value in described.items() if value}
 
 
-def _describe_out(path: str, kept_in_git: str | None) -> str | dict[str, dict[str, bool]]:
-    return {path: {"cache": False}} if kept_in_git and path.startswith(f"{kept_in_git}/") else path
-
-
-# Metrics and plots stand beside the stages, not in them: there a plot may have several columns. The paths are relative
-# to the file itself, whatever its stages' wdir.
-def _describe_metrics(scale: Scale, stages: Iterable[Stage]) -> Iterator[str]:
-    for stage in stages:
-        for path in stage.metrics:
-            yield from _spell_out(scale, stage, path)
-
-
-def _describe_plots(scale: Scale, stages: Iterable[Stage]) -> Iterator[str | dict[str, dict[str, Any]]]:
-    for stage in stages:
-        for path, settings in stage.plots:
-            for shown in _spell_out(scale, stage, path):
-                yield {shown: dict(settings)} if settings else shown
-
-
-def _spell_out(scale: Scale, stage: Stage, path: str) -> Iterator[str]:
+def _spell_out(root: str, stage: Stage, path: str) -> Iterator[str]:
     for values in product(*stage.matrix.values()):
         spelled = path
         for key, value in zip(stage.matrix, values, strict=True):
             spelled = spelled.replace(f"${{item.{key}}}", str(value))
-        yield posixpath.join(scale.wdir or "", spelled)
+        yield posixpath.normpath(posixpath.join(root, spelled))
 
 
 class _PlainDumper(yaml.SafeDumper):

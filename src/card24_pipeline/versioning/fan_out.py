@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.settings import FanOutKey
+from card24_pipeline.versioning.validation import VersioningError
 
 ALL = "all"  # of a run that brings every value together
 NONE = "none"  # of a key whose values all disagree with what is fixed
@@ -24,17 +24,9 @@ class FanOut:
     """The fan-out keys of a project with the values that its parameters give them."""
 
     def __init__(self, keys: Mapping[str, FanOutKey], params: Mapping[str, Any]) -> None:
-        """Look the values up.
-
-        Args:
-            keys: The keys by name.
-            params: All parameters.
-
-        Raises:
-            VersioningError: When a key's values are neither a list of values nor a mapping of named blocks.
-        """
+        """Look the values up; raise a VersioningError where they are neither a list nor a mapping of named blocks."""
         self.keys = keys
-        self._values: dict[str, Any] = {name: _find_values(key.values, params) for name, key in keys.items()}
+        self._values = {name: _find_values(key.values, params) for name, key in keys.items()}
 
     def has_blocks(self, name: str) -> bool:
         """Tell whether the values of a key are named blocks."""
@@ -76,10 +68,7 @@ class FanOut:
         return run
 
     def fill(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Complete the runtime parameters of a run.
-
-        Args:
-            given: Those that were given. A given key wins and fixes what it implies.
+        """Complete the runtime parameters of a run; a given key wins and fixes what it implies.
 
         Returns:
             Them with every key: one that is not given is ``all`` if a given one is, and else the first of its values
@@ -88,8 +77,7 @@ class FanOut:
         Raises:
             VersioningError: When a given key is none of its values or two disagree.
         """
-        run = {name: self._check_given(name, given[name]) for name in self.keys if name in given}
-        run = self.imply(run)
+        run = self.imply({name: self._check_given(name, given[name]) for name in self.keys if name in given})
         everything = ALL in run.values()
         for name in self.keys:
             if name not in run:
@@ -119,11 +107,10 @@ def _find_values(key: str, params: Mapping[str, Any]) -> Any:
     for part in key.split("."):
         values = values.get(part) if isinstance(values, Mapping) else None
     if isinstance(values, Mapping) and values:
-        if all(isinstance(name, str) and _NAME.fullmatch(name) and name not in (ALL, NONE) for name in values):
+        if all(isinstance(name, str) and _is_value(name) and name not in (ALL, NONE) for name in values):
             return values
         raise VersioningError(f"{key}: expected names of letters, digits and '_', got {', '.join(map(str, values))}")
-    whole = isinstance(values, list) and all(map(_is_value, values))
-    if not whole or not values or len(set(values)) != len(values):
+    if not isinstance(values, list) or not all(map(_is_value, values)) or not 0 < len(values) == len(set(values)):
         raise VersioningError(f"{key}: expected different whole numbers or names, or named blocks, got {values!r}")
     return values
 

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.files import read_yaml
+from card24_pipeline.versioning.validation import VersioningError
 
 if TYPE_CHECKING:
     from kedro.config import OmegaConfigLoader
@@ -19,29 +19,34 @@ REPLACE = "_replace_"  # true in a block: it takes the place of the block below 
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one file says of a key; the parts of a higher layer are laid over those of a lower one."""
+class Entry:
+    """What takes effect under a key: the last file that has it, and a value or, of a block, its entries by name."""
 
     file: str
-    layer: int
     value: Any
 
 
 class ParameterFiles:
-    """Every parameter file of a scale: those of Kedro's base environment and those laid over them."""
+    """Every parameter file of a scale: those of Kedro's base environment and those laid over them.
+
+    Attributes:
+        layers: Content of each file by its path, layer by layer.
+    """
 
     def __init__(self, layers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
-        """Take the content of each file by its path, layer by layer."""
+        """Lay the layers over each other."""
         self.layers = layers
-        self._parts = [Part(file, n, content) for n, layer in enumerate(layers) for file, content in layer.items()]
+        self._files = [file for layer in layers for file in layer]
+        self._whole = Entry("", {})
+        for layer in layers:
+            for file, content in layer.items():
+                self._whole = _lay(self._whole, file, content)
 
     @classmethod
     def read(cls, loader: OmegaConfigLoader, project: Path) -> ParameterFiles:
-        """Read the files that a loader of Kedro's reads.
+        """Read the files that a loader of Kedro's reads for its scale; an archive counts as one file.
 
-        Args:
-            loader: The loader of a scale. What it reads from an archive counts as one file.
-            project: Root of the project; a link is called by the file that it leads to.
+        A link is called by the file that it leads to, relative to the root of the project.
         """
         base, over = loader.base_env, loader.env or loader.default_run_env
         layers = [
@@ -62,13 +67,10 @@ class ParameterFiles:
         """List the files that together hold the value of a dotted key, in the order of their layers; none hold none."""
         found = self._find(key)
         owners = {file for file, _ in _split(key, found)} if found else ()
-        return [part.file for part in self._parts if part.file in owners]
+        return [file for file in self._files if file in owners]
 
     def locate(self, key: str) -> list[tuple[str, str]]:
-        """Find where a dotted key takes effect.
-
-        Args:
-            key: Dotted path of a value or a subtree.
+        """Find where the value or subtree of a dotted key takes effect.
 
         Returns:
             ``(file, key)`` pairs that together hold the value: one, unless several files split the subtree.
@@ -77,26 +79,22 @@ class ParameterFiles:
             VersioningError: When no file has the key, or its value refers to something else by ``${…}``.
         """
         found = self._find(key)
-        if not found:
-            raise VersioningError(self._describe_unknown(key))
-        for part in found:
-            if _has_interpolation(part.value):
+        if found is None:
+            close = get_close_matches(key, [name for name, _ in _walk(self._whole)], n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise VersioningError(f"params:{key}: no such key in {' or '.join(self._files)}{hint}")
+        for _, entry in _walk(found, key):
+            if not isinstance(entry.value, dict) and "${" in str(entry.value):
                 raise VersioningError(
-                    f"{part.file}: {key}: refers elsewhere by '${{…}}', which DVC does not follow: write it out"
+                    f"{entry.file}: {key}: refers elsewhere by '${{…}}', which DVC does not follow: write it out"
                 )
         return _split(key, found)
 
-    def _find(self, key: str) -> list[Part]:
-        parts = self._parts
+    def _find(self, key: str) -> Entry | None:
+        found: Entry | None = self._whole
         for name in key.split("."):
-            parts = _descend(_see(parts), name)
-        return _see(parts)
-
-    def _describe_unknown(self, key: str) -> str:
-        names = " or ".join(part.file for part in self._parts)
-        close = get_close_matches(key, [name for part in self._parts for name in _list_keys(part.value)], n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        return f"params:{key}: no such key in {names}{hint}"
+            found = found.value.get(name) if found and isinstance(found.value, dict) else None
+        return found
 
 
 def list_parameter_files(loader: OmegaConfigLoader, env: str) -> list[Path]:
@@ -115,52 +113,28 @@ def _name_file(path: Path, project: Path) -> str:
     return real.relative_to(project.resolve()).as_posix() if real.is_relative_to(project.resolve()) else str(real)
 
 
-def _see(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts that are not hidden by others above them."""
-    seen: list[Part] = []
-    floor = 0
-    for part in reversed(parts):
-        if part.layer < floor or (seen and not isinstance(part.value, Mapping)):
-            break
-        seen.insert(0, part)
-        if not isinstance(part.value, Mapping):
-            break
-        floor = part.layer if part.value.get(REPLACE) is True else floor
-    return seen
+def _lay(below: Entry | None, file: str, value: Any) -> Entry:
+    if not isinstance(value, Mapping):
+        return Entry(file, value)
+    merges = below is not None and isinstance(below.value, dict) and value.get(REPLACE) is not True
+    entries = dict(below.value) if below and merges else {}
+    for name, item in value.items():
+        if name != REPLACE:
+            entries[name] = _lay(entries.get(name), file, item)
+    return Entry(file, entries)
 
 
-def _descend(parts: Sequence[Part], name: str) -> list[Part]:
-    return [
-        Part(part.file, part.layer, part.value[name])
-        for part in parts
-        if isinstance(part.value, Mapping) and name in part.value
-    ]
+def _walk(entry: Entry, key: str = "") -> Iterator[tuple[str, Entry]]:
+    """Yield everything from an entry downward with its key."""
+    yield key, entry
+    for name, item in entry.value.items() if isinstance(entry.value, dict) else ():
+        yield from _walk(item, f"{key}.{name}" if key else str(name))
 
 
-def _list_names(parts: Sequence[Part]) -> list[str]:
-    return list(dict.fromkeys(name for part in parts for name in part.value if name != REPLACE))
-
-
-def _split(key: str, seen: Sequence[Part]) -> list[tuple[str, str]]:
-    if len(seen) == 1:
-        return [(seen[0].file, key)]
-    pairs: list[tuple[str, str]] = []
-    for name in sorted(_list_names(seen), key=str):
-        pairs += _split(f"{key}.{name}", _see(_descend(seen, name)))
+def _split(key: str, entry: Entry) -> list[tuple[str, str]]:
+    if not isinstance(entry.value, dict):
+        return [(entry.file, key)]
+    names = sorted(entry.value, key=str)
+    pairs = [pair for name in names for pair in _split(f"{key}.{name}", entry.value[name])]
     owners = {file for file, _ in pairs}
-    return pairs if len(owners) > 1 else [(owners.pop() if owners else seen[-1].file, key)]
-
-
-def _has_interpolation(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_has_interpolation, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_interpolation, value))
-    return isinstance(value, str) and "${" in value
-
-
-def _list_keys(content: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in content.items():
-        yield f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _list_keys(value, f"{prefix}{name}.")
+    return pairs if len(owners) > 1 else [(owners.pop() if owners else entry.file, key)]

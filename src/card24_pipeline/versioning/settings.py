@@ -54,29 +54,34 @@ class StagesSettings(Settings):
         return self
 
 
-def read_settings(folder: Path) -> StagesSettings:
-    """Read the settings of the project in a folder; a project without any has the defaults.
+def read_settings(conf_source: Path) -> StagesSettings:
+    """Read the settings that go with a configuration: of its project, or packed with it by ``kedro package``.
+
+    Args:
+        conf_source: Kedro's folder of configuration, or a tar archive of it. Without any settings there are defaults.
 
     Raises:
         VersioningError: On an unknown key or a wrong value, naming the key.
     """
-    return _parse((folder / FILE).read_text(encoding="utf-8")) if (folder / FILE).is_file() else StagesSettings()
-
-
-def find_settings(conf_source: Path) -> StagesSettings:
-    """Read the settings that go with a configuration: of its project, or packed with it by ``kedro package``.
-
-    Args:
-        conf_source: Kedro's folder of configuration, or a tar archive of it.
-    """
+    text = ""
     if conf_source.is_file() and tarfile.is_tarfile(conf_source):
         with tarfile.open(conf_source) as archive:
-            packed = [member for member in archive if Path(member.name).name == FILE]
-            content = archive.extractfile(packed[0]) if packed else None
-            return StagesSettings() if content is None else _parse(content.read().decode())
-    return read_settings(conf_source if (conf_source / FILE).is_file() else conf_source.parent)
-
-
-def _parse(text: str) -> StagesSettings:
+            packed = [archive.extractfile(member) for member in archive if Path(member.name).name == FILE]
+            text = packed[0].read().decode() if packed and packed[0] else text
+    else:
+        files = [folder / FILE for folder in (conf_source, conf_source.parent) if (folder / FILE).is_file()]
+        text = files[0].read_text(encoding="utf-8") if files else text
     table = tomllib.loads(text).get("tool", {}).get("dvc_stages", {})
     return validate_settings(StagesSettings, table, f"{FILE}: tool.dvc_stages")
+
+
+def pack_configuration(project: Path, package: str) -> None:
+    """Pack ``conf/`` with the files that its links lead to, and these settings, into ``dist/`` of the project."""
+
+    def keep(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        private = Path(member.name).parts[1:2] == ("local",) or Path(member.name).name.startswith("dvc.")
+        return None if private else member
+
+    with tarfile.open(project / "dist" / f"conf-{package}.tar.gz", "w:gz", dereference=True) as archive:
+        archive.add(project / "conf", "conf", filter=keep)
+        archive.add(project / FILE, f"conf/{FILE}")

@@ -12,11 +12,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.versioning.code_closure import CodeClosure
-from card24_pipeline.versioning.datasets import Dataset, DatasetResolver
-from card24_pipeline.versioning.errors import VersioningError
+from card24_pipeline.versioning.datasets import Dataset, Plot
 from card24_pipeline.versioning.fan_out import ALL, FanOut, Value
 from card24_pipeline.versioning.node_groups import NodeGroup, group_nodes
 from card24_pipeline.versioning.parameter_files import ParameterFiles
+from card24_pipeline.versioning.validation import VersioningError
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
@@ -50,29 +50,20 @@ class Stage:
     code: tuple[str, ...]
     params: tuple[tuple[str, tuple[str, ...]], ...]
     outs: tuple[str, ...]
-    metrics: tuple[str, ...] = ()
-    plots: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    metrics: tuple[str, ...]
+    plots: tuple[tuple[str, Mapping[str, Any]], ...]
 
 
+@dataclass(frozen=True)
 class StageBuilder:
-    """Builds the stages of one scale."""
+    """Builds the stages of one scale from its graph, all that this is resolved with, and the folder of outputs."""
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        datasets: DatasetResolver,
-        params: ParameterFiles,
-        fan_out: FanOut,
-        code: CodeClosure,
-        outputs: str,
-    ) -> None:
-        """Take the graph, everything it is resolved with and the folder that stages write below."""
-        self._pipeline = pipeline
-        self._params = params
-        self._fan_out = fan_out
-        self._code = code
-        self._folder = PurePosixPath(outputs)
-        self._datasets = {name: datasets.describe(name) for name in sorted(pipeline.datasets()) if _is_data(name)}
+    pipeline: Pipeline
+    datasets: Mapping[str, Dataset]
+    params: ParameterFiles
+    fan_out: FanOut
+    code: CodeClosure
+    outputs: str
 
     def build(self) -> list[Stage]:
         """Build every stage, producers first and by name among equals.
@@ -80,104 +71,111 @@ class StageBuilder:
         Raises:
             VersioningError: When the graph cannot run stage by stage, naming the nodes and datasets at fault.
         """
-        in_memory = {name for name, dataset in self._datasets.items() if dataset.in_memory}
-        groups = [group for group in group_nodes(self._pipeline, in_memory) if self._find_outs(group)]
-        stages = [stage for group in groups for stage in self._expand(group)]
+        in_memory = {name for name, dataset in self.datasets.items() if dataset.path is None}
+        groups = group_nodes(self.pipeline, in_memory)
+        stages = [stage for group in groups for stage in self._expand(group, self._find_outs(group))]
         _refuse_shared_names(stages)
         _refuse_shared_outs(stages)
         return stages
 
     def _find_outs(self, group: NodeGroup) -> list[Dataset]:
-        outs = (self._datasets[name] for name in group.outputs)
-        return sorted((dataset for dataset in outs if dataset.tracked), key=lambda dataset: str(dataset.path))
+        outs = [self.datasets[name] for name in group.outputs if self.datasets[name].tracked]
+        for dataset in outs:
+            if PurePosixPath(self.outputs) not in PurePosixPath(str(dataset.path)).parents:
+                raise VersioningError(
+                    f"node '{group.name}' writes '{dataset.name}' outside {self.outputs}/: {dataset.path}"
+                )
+            if dataset.gathers:
+                raise VersioningError(f"node '{group.name}' writes '{dataset.name}', which only reads: {dataset.path}")
+        return sorted(outs, key=lambda dataset: str(dataset.path))
 
-    def _expand(self, group: NodeGroup) -> Iterator[Stage]:
+    def _expand(self, group: NodeGroup, outs: Sequence[Dataset]) -> Iterator[Stage]:
+        if not outs:
+            return
         if not _STAGE_NAME.fullmatch(group.name):
             last = group.nodes[-1].name
             raise VersioningError(f"node '{last}': DVC allows letters, digits, '_' and '-' in a stage's name")
-        outs = self._find_outs(group)
-        for dataset in outs:
-            self._check_out(group, dataset)
         written = {key for dataset in outs for key in dataset.keys}
-        implied = {other for key in written for other in self._fan_out.keys[key].implies}
-        own = [key for key in self._fan_out.keys if key in written - implied]
+        implied = {other for key in written for other in self.fan_out.keys[key].implies}
+        own = [key for key in self.fan_out.keys if key in written - implied]
         for dataset in outs:
             if absent := set(own) - dataset.keys:
                 raise VersioningError(
                     f"node '{group.name}' runs for each {', '.join(sorted(absent))}, but writes '{dataset.name}' to "
                     f"one path: {dataset.path}"
                 )
-        listed = {key: self._fan_out.list_values(key) for key in own if not self._fan_out.has_blocks(key)}
-        named = [key for key in own if key not in listed]
-        for names in product(*(self._fan_out.list_values(key) for key in named)):
-            run = {key: f"${{item.{key}}}" for key in listed} | dict(zip(named, names, strict=True))
-            yield self._build(group, {key: run[key] for key in own}, listed, "".join(f"-{name}" for name in names))
+        matrix = {key: self.fan_out.list_values(key) for key in own if not self.fan_out.has_blocks(key)}
+        named = [key for key in own if key not in matrix]
+        for names in product(*(self.fan_out.list_values(key) for key in named)):
+            blocks = dict(zip(named, names, strict=True))
+            run = {key: blocks.get(key, f"${{item.{key}}}") for key in own}
+            yield self._build(group, outs, matrix, run, run | self.fan_out.imply(blocks))
 
     def _build(
-        self, group: NodeGroup, run: dict[str, Value], matrix: Mapping[str, tuple[Value, ...]], suffix: str
+        self,
+        group: NodeGroup,
+        outs: Sequence[Dataset],
+        matrix: Mapping[str, tuple[Value, ...]],
+        run: Mapping[str, Value],
+        fixed: Mapping[str, Value],
     ) -> Stage:
-        fixed = run | self._fan_out.imply({key: value for key, value in run.items() if key not in matrix})
-        inputs = [self._datasets[name] for name in group.inputs if _is_data(name)]
+        inputs = [self.datasets[name] for name in group.inputs if is_data(name)]
         read_together = {key for dataset in inputs for key in dataset.gathers} - fixed.keys()
-        gathered = {key: ALL for key in self._fan_out.keys if key in read_together}
+        gathered = {key: ALL for key in self.fan_out.keys if key in read_together}
         self._check_keys(group, fixed, gathered)
-        modules = {module for node in group.nodes for module in self._list_modules(node, fixed)}
-        params = {param for node in group.nodes for param, _ in self._list_params(node, fixed)}
-        outs = self._find_outs(group)
         return Stage(
-            name=group.name + suffix,
+            name="-".join([group.name, *(str(value) for key, value in run.items() if key not in matrix)]),
             nodes=tuple(node.name for node in group.nodes),
             matrix=matrix,
-            run=run | gathered,
+            run={**run, **gathered},
             data=tuple(sorted({path for dataset in inputs for path in self._list_paths(dataset, fixed)})),
-            code=self._code.list_files(modules),
-            params=self._locate_params(group, params),
+            code=self.code.list_files({module for node in group.nodes for module in self._list_modules(node, fixed)}),
+            params=self._locate_params(group, fixed),
             outs=tuple(dataset.fill_path(fixed) for dataset in outs),
             metrics=tuple(dataset.fill_path(fixed) for dataset in outs if dataset.dvc.metrics),
-            plots=tuple((item.fill_path(fixed), item.dvc.describe_plot()) for item in outs if item.dvc.plots),
+            plots=tuple((item.fill_path(fixed), _describe_plot(item.dvc.plots)) for item in outs if item.dvc.plots),
         )
 
     def _list_paths(self, dataset: Dataset, fixed: Mapping[str, Value]) -> Iterator[str]:
         if dataset.tracked:
             open_keys = sorted(dataset.gathers - fixed.keys())
-            for values in product(*map(self._fan_out.list_values, open_keys)):
+            for values in product(*map(self.fan_out.list_values, open_keys)):
                 yield dataset.fill_path({**fixed, **dict(zip(open_keys, values, strict=True))})
 
     def _check_keys(self, group: NodeGroup, fixed: Mapping[str, Value], gathered: Mapping[str, Value]) -> None:
         for name in [*group.inputs, *group.outputs]:
             key = name.removeprefix("params:")
-            if key != name and key in self._fan_out.keys and key not in fixed:
+            if key != name and key in self.fan_out.keys and key not in fixed:
                 raise VersioningError(f"node '{group.name}' takes {name}, but writes nothing for each {key}")
-            if _is_data(name) and (others := sorted(self._datasets[name].keys - fixed.keys())):
+            if is_data(name) and (others := sorted(self.datasets[name].keys - fixed.keys())):
                 raise VersioningError(
                     f"node '{group.name}' uses '{name}', which each {others[0]} has its own, but writes nothing for "
                     f"each: read it through a dataset that brings them together ({{{others[0]}}} in its path), or "
                     "write the node's outputs so"
                 )
         for key in gathered:
-            values = f"params:{self._fan_out.keys[key].values}"
+            values = f"params:{self.fan_out.keys[key].values}"
             if values not in group.inputs:
                 raise VersioningError(f"node '{group.name}' brings every {key} together, so it must take '{values}'")
 
     def _list_modules(self, node: Node, fixed: Mapping[str, Value]) -> Iterator[str]:
         yield _find_function(node.func).__module__
-        for name in {*node.inputs, *node.outputs}:
-            if _is_data(name):
-                yield from (type_.rpartition(".")[0] for type_ in self._datasets[name].types)
+        for name in filter(is_data, {*node.inputs, *node.outputs}):
+            yield from (type_.rpartition(".")[0] for type_ in self.datasets[name].types)
         for param, key in self._list_params(node, fixed):
-            template = key and self._fan_out.keys[key].imports
+            template = key and self.fan_out.keys[key].imports
             if key and template:
                 try:
-                    yield template.format_map(self._fan_out.get_block(key, fixed[key]))
+                    yield template.format_map(self.fan_out.get_block(key, fixed[key]))
                 except KeyError as error:
                     where = f"tool.dvc_stages.fan_out.{key}.imports"
                     raise VersioningError(f"{param}: {where} needs a field {error} in it") from error
 
     def _list_params(self, node: Node, fixed: Mapping[str, Value]) -> Iterator[tuple[str, str | None]]:
         """List the parameters that a node reads; of the blocks of a key that it takes, the run's own and the key."""
-        keys = self._fan_out.keys
+        keys = self.fan_out.keys
         taken = {
-            keys[key].values: key for key in keys if f"params:{key}" in node.inputs and self._fan_out.has_blocks(key)
+            keys[key].values: key for key in keys if f"params:{key}" in node.inputs and self.fan_out.has_blocks(key)
         }
         for name in node.inputs:
             if name == "parameters":
@@ -187,27 +185,25 @@ class StageBuilder:
                 key = taken.get(param)
                 yield f"{param}.{fixed[key]}" if key else param, key
 
-    def _locate_params(self, group: NodeGroup, names: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    def _locate_params(self, group: NodeGroup, fixed: Mapping[str, Value]) -> tuple[tuple[str, tuple[str, ...]], ...]:
         keys: dict[str, set[str]] = {}
-        for name in names:
+        for name in {param for node in group.nodes for param, _ in self._list_params(node, fixed)}:
             try:
-                located = self._params.locate(name)
+                located = self.params.locate(name)
             except VersioningError as error:
                 raise VersioningError(f"node '{group.name}': {error}") from error
             for file, key in located:
                 keys.setdefault(file, set()).add(key)
         return tuple((file, tuple(sorted(keys[file]))) for file in sorted(keys))
 
-    def _check_out(self, group: NodeGroup, dataset: Dataset) -> None:
-        path = PurePosixPath(str(dataset.path))
-        if self._folder not in path.parents:
-            raise VersioningError(f"node '{group.name}' writes '{dataset.name}' outside {self._folder}/: {path}")
-        if dataset.gathers:
-            raise VersioningError(f"node '{group.name}' writes '{dataset.name}', which only reads: {path}")
 
-
-def _is_data(name: str) -> bool:
+def is_data(name: str) -> bool:
+    """Tell whether the name is a dataset's and no parameter's."""
     return name != "parameters" and not name.startswith("params:")
+
+
+def _describe_plot(plot: bool | Plot) -> dict[str, Any]:
+    return plot.model_dump(exclude_none=True) if isinstance(plot, Plot) else {}
 
 
 def _find_function(function: Any) -> Any:

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.versioning.code_closure import CodeClosure
 from card24_pipeline.versioning.config_loader import FanOutConfigLoader
-from card24_pipeline.versioning.datasets import DatasetResolver, choose_sentinels
+from card24_pipeline.versioning.datasets import describe_datasets, mark_keys
 from card24_pipeline.versioning.dvc_file import render_dvc_file
-from card24_pipeline.versioning.errors import VersioningError
 from card24_pipeline.versioning.fan_out import FanOut
-from card24_pipeline.versioning.files import read_yaml, write_atomically
+from card24_pipeline.versioning.files import read_yaml, record_numbers, write_atomically
 from card24_pipeline.versioning.parameter_files import ParameterFiles, list_parameter_files
-from card24_pipeline.versioning.recording import record_numbers
-from card24_pipeline.versioning.scales import Scale, find_scales, pick_scale
 from card24_pipeline.versioning.settings import StagesSettings, read_settings
-from card24_pipeline.versioning.stages import StageBuilder
+from card24_pipeline.versioning.stages import Stage, StageBuilder, is_data
+from card24_pipeline.versioning.validation import VersioningError
 
 if TYPE_CHECKING:
     from kedro.config import OmegaConfigLoader
@@ -45,9 +43,13 @@ def sync_scales(
     """
     scales = _find_scales(project)
     if env is not None or numbers:
-        scales = [scales[0] if env is None else pick_scale(scales, env)]
-    for key, listed in (numbers or {}).items():
-        record_numbers(_choose_file(project, scales[0].name, key), key, listed)
+        name = env or next(iter(scales))
+        if name not in scales:
+            remedy = f"a globals.yml with `scale: {name}` in its folder makes one"
+            raise VersioningError(f"no scale '{name}': {remedy} ({', '.join(scales)})")
+        scales = {name: scales[name]}
+        for key, listed in (numbers or {}).items():
+            record_numbers(_choose_file(project, name, key), key, listed)
     # All are rendered before any is written, so that an error leaves no mixture behind.
     texts = _render_scales(project, scales)
     stale = {path for path, text in texts.items() if _read_text(project.project_path / path) != text}
@@ -57,10 +59,7 @@ def sync_scales(
 
 
 def find_stale_files(project: ProjectMetadata) -> dict[str, str]:
-    """Compare every ``dvc.yaml`` with the graph.
-
-    Args:
-        project: The project; Kedro must have bootstrapped it.
+    """Compare every ``dvc.yaml`` with the graph of a project that Kedro has bootstrapped.
 
     Returns:
         The files that ``sync_scales`` would change, with the first lines of the difference.
@@ -72,44 +71,55 @@ def find_stale_files(project: ProjectMetadata) -> dict[str, str]:
     for path, text in _render_scales(project, _find_scales(project)).items():
         current = _read_text(project.project_path / path)
         if current != text:
-            lines = unified_diff(current.splitlines(), text.splitlines(), path, f"{path} (synced)", "", "", 1, "")
-            diff = list(lines)
+            names = (path, f"{path} (synced)")
+            diff = list(unified_diff(current.splitlines(), text.splitlines(), *names, n=1, lineterm=""))
             more = [f"… {len(diff) - DIFF_LINES} more lines"] if len(diff) > DIFF_LINES else []
             stale[path] = "\n".join([*diff[:DIFF_LINES], *more])
     return stale
 
 
-def _find_scales(project: ProjectMetadata) -> list[Scale]:
+def _find_scales(project: ProjectMetadata) -> dict[str, str]:
+    """Return the generated file of each scale, a Kedro environment with its own parameters, stages and lock file.
+
+    These are the default one, then by name every folder of configuration whose ``globals.yml`` names it.
+    """
     from kedro.framework.project import settings
 
-    arguments = settings.CONFIG_LOADER_ARGS
-    base = arguments.get("base_env", "base")
-    return find_scales(project.project_path, settings.CONF_SOURCE, arguments.get("default_run_env", "local"), base)
+    default = settings.CONFIG_LOADER_ARGS.get("default_run_env", "local")
+    scales = {default: "dvc.yaml"}
+    for path in sorted((project.project_path / settings.CONF_SOURCE).glob("*/globals.yml")):
+        name, scale = path.parent.name, read_yaml(path).get("scale")
+        folder = path.parent.relative_to(project.project_path).as_posix()
+        if scale not in (None, name):
+            raise VersioningError(f"{folder}/globals.yml: scale: expected the folder's name '{name}', got '{scale}'")
+        if scale and name not in (default, settings.CONFIG_LOADER_ARGS.get("base_env", "base")):
+            scales[name] = f"{folder}/dvc.yaml"
+    return scales
 
 
-def _render_scales(project: ProjectMetadata, scales: Sequence[Scale]) -> dict[str, str]:
+def _render_scales(project: ProjectMetadata, scales: Mapping[str, str]) -> dict[str, str]:
     settings = read_settings(project.project_path)
     code = CodeClosure(project.package_name, project.source_dir, project.project_path, settings.discovers)
     texts = {}
-    for scale in scales:
+    for scale, file in scales.items():
         try:
-            texts[scale.dvc_file] = _render_scale(project, scale, settings, code)
+            stages = _build_stages(project, scale, settings, code)
         except VersioningError as error:
-            raise VersioningError(f"scale {scale.name}: {error}") from error
+            raise VersioningError(f"scale {scale}: {error}") from error
+        texts[file] = render_dvc_file(scale, file, stages, settings.kept_in_git)
     return texts
 
 
-def _render_scale(project: ProjectMetadata, scale: Scale, settings: StagesSettings, code: CodeClosure) -> str:
+def _build_stages(project: ProjectMetadata, env: str, settings: StagesSettings, code: CodeClosure) -> list[Stage]:
     from kedro.framework.project import pipelines
 
-    keys = tuple(settings.fan_out)
-    loaders = [_make_loader(project, scale.name, sentinels) for sentinels in choose_sentinels(keys)]
+    pipeline, keys = pipelines["__default__"], settings.fan_out
+    loader = _make_loader(project, env, mark_keys(keys))
     # Kedro's project snapshot would do, if it told `path` and `metadata` beside `filepath`.
-    datasets = DatasetResolver(loaders[0]["catalog"], loaders[1]["catalog"], keys, project.project_path)
-    params = ParameterFiles.read(loaders[0], project.project_path)
-    fan_out = FanOut(settings.fan_out, loaders[0]["parameters"])
-    builder = StageBuilder(pipelines["__default__"], datasets, params, fan_out, code, settings.outputs)
-    return render_dvc_file(scale, builder.build(), settings.kept_in_git)
+    datasets = describe_datasets(loader["catalog"], filter(is_data, pipeline.datasets()), keys, project.project_path)
+    params = ParameterFiles.read(loader, project.project_path)
+    fan_out = FanOut(keys, loader["parameters"])
+    return StageBuilder(pipeline, datasets, params, fan_out, code, settings.outputs).build()
 
 
 def _make_loader(project: ProjectMetadata, env: str, runtime_params: dict[str, Any] | None = None) -> OmegaConfigLoader:

@@ -1,4 +1,4 @@
-"""Pydantic's errors in plain words, a line each."""
+"""Settings that are checked, and Pydantic's errors in plain words, a line each."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+import click
 from pydantic import BaseModel, ConfigDict, ValidationError
-
-from card24_pipeline.versioning.errors import VersioningError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -34,6 +33,10 @@ _EXPECTATIONS = {
 }
 
 
+class VersioningError(click.ClickException):
+    """The graph, its catalog, its parameters or ``[tool.dvc_stages]`` are at fault; commands show it as one line."""
+
+
 class Settings(BaseModel):
     """Settings of which none may be unknown or of another type."""
 
@@ -44,11 +47,7 @@ Model = TypeVar("Model", bound=Settings)
 
 
 def validate_settings(model: type[Model], content: Any, where: str) -> Model:
-    """Make settings of what was read.
-
-    Raises:
-        VersioningError: On an unknown key or a wrong value, naming the place and the key in a line.
-    """
+    """Make settings of what was read; raise a VersioningError that names place and key of the first thing wrong."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -59,12 +58,7 @@ def validate_settings(model: type[Model], content: Any, where: str) -> Model:
 
 
 def describe_error(details: ErrorDetails, model: type[BaseModel]) -> str:
-    """Say what was expected and what was there, without the key.
-
-    Args:
-        details: One of Pydantic's errors.
-        model: The model that refused, for the names of near keys.
-    """
+    """Say what was expected and what was there, without the key; the model knows the names of near keys."""
     kind = details["type"]
     if not details["loc"] and kind not in _EXPECTATIONS:
         return details["msg"].removeprefix("Value error, ")

@@ -11,7 +11,16 @@ FINDINGS = ["models@table", "estimates@table", "rl_runs@table"]
 SHOWN_PARAMETERS = (
     "game", "base_model", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms", "findings",
 )  # fmt: skip
-REPORTS = ("report", "report_rl", "report_spectra", "report_edits", "claims_table", "model_card", "data_card")
+REPORTS = (
+    "report",
+    "report_rl",
+    "report_spectra",
+    "report_edits",
+    "claims_table",
+    "finding",
+    "model_card",
+    "data_card",
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -46,6 +55,7 @@ def create_pipeline() -> Pipeline:
                     "params:base_model",
                     "params:game.rules",
                     "params:findings",
+                    "claims@file",
                 ],
                 outputs=[f"{name}@text" for name in REPORTS],
                 name="write_reports",

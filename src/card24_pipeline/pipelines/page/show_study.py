@@ -17,8 +17,7 @@ from card24_pipeline.page.page import render_page
 from card24_pipeline.page.sections import FIGURE_KEYS, build_sections, list_models, list_roles
 from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.parameters.rules import RulesParams
-from card24_pipeline.provenance.files import digest_files
-from card24_pipeline.provenance.machine import list_versions, read_processor
+from card24_pipeline.provenance import digest_files, list_versions, read_processor
 
 SHOWN = "shown_"
 

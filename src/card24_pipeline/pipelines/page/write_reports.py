@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from card24_pipeline.findings.gathering import open_findings
 from card24_pipeline.findings.params import FindingsParams
-from card24_pipeline.page.reports import write_claims, write_data_card, write_model_card
+from card24_pipeline.page.reports import write_claims, write_data_card, write_finding, write_model_card
 from card24_pipeline.page.reports import write_reports as write
 from card24_pipeline.parameters.plain import to_plain
 from card24_pipeline.parameters.rules import RulesParams
@@ -27,8 +28,9 @@ def write_reports(
     base_model: Any,
     rules: RulesParams,
     params: FindingsParams,
+    claims_file: Path,
 ) -> tuple[str, ...]:
-    """Write the reports on SFT, RL, weights and edits, the verdicts, the model card and the data card.
+    """Write the reports on SFT, RL, weights and edits, the verdicts, the finding, the model card and the data card.
 
     Returns:
         Markdown, in that order.
@@ -43,6 +45,7 @@ def write_reports(
     return (
         *write(findings, engineering=engineering, trained_here=source["source"]["kind"] == "from_scratch").values(),
         write_claims(claims, engineering=engineering),
+        write_finding(findings, scale=claims_file.parent.name, engineering=engineering),
         write_model_card(findings, source, engineering=engineering),
         write_data_card(eval_hands, multisets, examples),
     )

@@ -9,7 +9,16 @@ SETTINGS = (
     "game", "base_model", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms", "findings",
 )  # fmt: skip
 FILES = ("claims@file", "models@file", "estimates@file", "rl_runs@file", "accuracy_by_step@file", "edit_points@file")
-REPORTS = ("report", "report_rl", "report_spectra", "report_edits", "claims_table", "model_card", "data_card")
+REPORTS = (
+    "report",
+    "report_rl",
+    "report_spectra",
+    "report_edits",
+    "claims_table",
+    "finding",
+    "model_card",
+    "data_card",
+)
 
 
 def create_pipeline() -> Pipeline:

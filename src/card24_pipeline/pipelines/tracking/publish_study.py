@@ -10,9 +10,9 @@ import click
 import pandas as pd
 
 from card24_pipeline.tracking.children import StudyTables
-from card24_pipeline.tracking.errors import PublishingError
 from card24_pipeline.tracking.provenance import describe_provenance
 from card24_pipeline.tracking.publishing import publish_study_record
+from card24_pipeline.tracking.records import PublishingError
 from card24_pipeline.tracking.store import TrackingStore
 from card24_pipeline.tracking.study import digest_artifacts, put_study_together
 

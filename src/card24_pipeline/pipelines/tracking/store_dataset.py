@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from card24_pipeline.catalog.read_only import ReadOnlyDataset
+from card24_pipeline.catalog.paths import ReadOnlyDataset
 from card24_pipeline.tracking.store import SQLITE, TrackingStore
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"

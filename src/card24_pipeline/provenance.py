@@ -1,8 +1,10 @@
-"""The libraries and the machine that results were made with."""
+"""What results were made of and with: files, libraries and the machine."""
 
 from __future__ import annotations
 
+import hashlib
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -26,3 +28,11 @@ def read_processor() -> str:
     lines = facts.read_text(encoding="utf-8").splitlines() if facts.is_file() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.processor() or platform.machine()
+
+
+def digest_files(paths: Iterable[Path], root: Path) -> dict[str, str]:
+    """Return the MD5 of every file, as DVC takes it, by its path below a folder; one that is not there is "missing"."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.md5(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+        for path in paths
+    }

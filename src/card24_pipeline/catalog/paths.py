@@ -18,12 +18,7 @@ class ReadOnlyDataset(AbstractDataset[NoReturn, Any]):
     remedy: ClassVar[str]
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describe where the file or folder lies.
-
-        Args:
-            filepath: Its path.
-            metadata: Ignored by Kedro, read by plugins.
-        """
+        """Take the path; ``metadata`` is for plugins."""
         self._filepath = Path(filepath)
         self.metadata = metadata
 
@@ -32,11 +27,7 @@ class ReadOnlyDataset(AbstractDataset[NoReturn, Any]):
         return self._filepath
 
     def save(self, data: NoReturn) -> None:
-        """Refuse.
-
-        Raises:
-            DatasetError: Always.
-        """
+        """Refuse with a DatasetError."""
         raise DatasetError(f"{self._filepath} is read-only here: {self.remedy}")
 
     def _exists(self) -> bool:
@@ -44,3 +35,18 @@ class ReadOnlyDataset(AbstractDataset[NoReturn, Any]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+class FilePathDataset(ReadOnlyDataset):
+    """The path of a file that its transcoded twin writes; the node says what its absence means."""
+
+    remedy = "write it through its own dataset"
+
+
+class ProgressFolderDataset(ReadOnlyDataset):
+    """The path of a node's own folder, where it keeps what a resumed run needs.
+
+    ``metadata: {dvc: {track: false}}`` keeps the folder out of ``dvc.yaml``.
+    """
+
+    remedy = "it is no output, list it among the node's inputs"

@@ -1,1 +1,0 @@
-"""What results were made of and with."""
