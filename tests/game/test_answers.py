@@ -13,7 +13,7 @@ from card24_pipeline.game.hands import deal_orders
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout, render_answer
 from card24_pipeline.game.solver import solve
 from card24_pipeline.game.steps import format_steps, solve_steps
-from card24_pipeline.game.verifier import Outcome
+from card24_pipeline.game.verdicts import Outcome
 
 from .oracles import list_solvable
 

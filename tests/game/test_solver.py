@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from card24_pipeline.game import solver
 from card24_pipeline.game.solver import is_solvable, reach_numbers, solve
-from card24_pipeline.game.verifier import Outcome, verify
+from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.game.verifier import verify
 
 from .oracles import Tree, all_trees, brute_solvable, brute_values, tree_value
 

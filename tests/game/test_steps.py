@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from card24_pipeline.game.expressions import Operation
 from card24_pipeline.game.solver import solve
-from card24_pipeline.game.steps import Step, format_steps, solve_steps, verify_steps
-from card24_pipeline.game.verifier import Outcome
+from card24_pipeline.game.steps import format_steps, solve_steps, verify_steps
+from card24_pipeline.game.verdicts import Outcome
 
 from .oracles import list_solvable
 
@@ -35,7 +36,7 @@ def test_steps_go_left_to_right_innermost_first() -> None:
 
 def test_fractions_are_one_word() -> None:
     (steps,) = solve_steps(FRACTIONS)
-    assert steps[0] == Step(Fraction(8), "/", Fraction(3), Fraction(8, 3))
+    assert steps[0] == Operation(Fraction(8), "/", Fraction(3), Fraction(8, 3))
     assert format_steps(steps) == "8 / 3 = 8/3 , 3 - 8/3 = 1/3 , 8 / 1/3 = 24"
 
 

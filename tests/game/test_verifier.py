@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from card24_pipeline.game.prefixes import is_legal_prefix
 from card24_pipeline.game.solver import solve
-from card24_pipeline.game.verifier import Outcome, Verdict, feedback, verify
+from card24_pipeline.game.verdicts import Outcome, Verdict, feedback
+from card24_pipeline.game.verifier import verify
 
 from .oracles import judge
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from card24_pipeline.game.rewards import RewardTable
 from card24_pipeline.game.verdicts import Outcome, Verdict
-from card24_pipeline.training.rl_params import KlParams, RlParams
+from card24_pipeline.training.rl_params import KlParams, RewardParams, RlParams
 from card24_pipeline.training.rl_run import CardTask, Hand
 
 SETTINGS = {
@@ -110,7 +109,12 @@ def make_task(hands):
     """Make a task, of the twelve hands and the published rewards unless told otherwise."""
 
     def make(rule=None, *, hands=hands, layout="compact", rewards=None):
-        facts = {"hands": hands, "layout": layout, "style": "steps", "rewards": rewards or RewardTable()}
+        facts = {
+            "hands": hands,
+            "layout": layout,
+            "style": "steps",
+            "rewards": rewards or RewardParams(**SETTINGS["rewards"]),
+        }
         return CardTask(**facts) if rule is None else JudgedTask(**facts, rule=rule)
 
     return make

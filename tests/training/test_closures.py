@@ -11,8 +11,8 @@ STAGES = {
 # Rooms, and modules of shared rooms, that no training run reads.
 FOREIGN = ("edits", "findings", "page", "reporting", "study", "tools", "tracking", "weights", "spectral", "catalog")
 FOREIGN_MODULES = {"checkpoints.lora", "checkpoints.reader", "evaluation.scoring", "graph_view", "hooks"}
-GROUP = {"training.group_relative", "training.group_metrics", "training.grpo", "training.rloo"}
-PPO = {f"training.{name}" for name in ("ppo", "ppo_losses", "ppo_metrics", "ppo_state", "policy")}
+GROUP = {"training.group_relative", "training.grpo", "training.rloo"}
+PPO = {f"training.{name}" for name in ("ppo", "ppo_losses", "ppo_state", "policy")}
 SUPERVISED = {"training.language_modelling"}
 
 

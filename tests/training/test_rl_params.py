@@ -1,10 +1,13 @@
 import math
+from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
-from card24_pipeline.game.rewards import RewardTable
-from card24_pipeline.training.rl_params import KlParams
+from card24_pipeline.game.verdicts import Outcome, Verdict
+from card24_pipeline.game.verifier import verify
+from card24_pipeline.training.rl_params import KlParams, RlParams
 
 
 def refuse(make_settings, match, **changes):
@@ -38,7 +41,27 @@ class TestFigures:
         assert refuse(make_settings, match, **{section: {name: value}}) == (section, name)
 
     def test_whole_numbers_pass_for_rewards(self, make_settings):
-        assert make_settings(rewards={"correct": 7}).rewards.to_table() == RewardTable(correct=7.0)
+        assert make_settings(rewards={"correct": 7}).rewards == make_settings(rewards={"correct": 7.0}).rewards
+
+
+class TestRewards:
+    def worth(self, settings):
+        return [settings.rewards.reward(Verdict(outcome, "of a reason")) for outcome in Outcome]
+
+    def test_default_study_has_the_published_ones(self):
+        path = Path(__file__).parents[2] / "params.yaml"
+        settings = RlParams.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))["rl"])
+        assert self.worth(settings) == [5, 1, -1, -2, -3, -3]
+
+    def test_a_verdict_is_worth_what_its_outcome_is(self, make_settings):
+        settings = make_settings(rewards={"correct": 7, "illegal": -0.5})
+        assert self.worth(settings) == [7, 1, -1, -2, -0.5, -3]
+        assert settings.rewards.reward(verify("8/(3-8/3)", (3, 3, 8, 8))) == 7
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "1", None])
+    def test_entries_are_checked_by_name(self, make_settings, value):
+        found = refuse(make_settings, "finite number|valid number", rewards={"wrong_value": value})
+        assert found == ("rewards", "wrong_value")
 
 
 class TestSizes:

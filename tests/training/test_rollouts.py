@@ -3,9 +3,8 @@ import torch
 
 from card24_pipeline.evaluation.protocol import RevisionProtocol
 from card24_pipeline.game.answers import grade_answer
-from card24_pipeline.game.rewards import RewardTable
 from card24_pipeline.game.verdicts import Outcome
-from card24_pipeline.training.rl_params import RolloutParams
+from card24_pipeline.training.rl_params import RewardParams, RolloutParams
 from card24_pipeline.training.rl_run import Hand, RlError
 from card24_pipeline.training.rollouts import play_episodes
 
@@ -172,7 +171,7 @@ class TestLengthLimit:
             assert episode.ids[start - len(prompt) - 1 : start] == [tokenizer.eos_token_id, *prompt]
 
     def test_real_judge_gives_verdict_and_reward_of_what_was_said(self, play, tokenizer, make_task):
-        task = make_task(rewards=RewardTable(no_formula=-7.5))
+        task = make_task(rewards=make_task().rewards.model_copy(update={"no_formula": -7.5}))
         for episode in play(task, max_tries=2):
             for turn in (0, 1):
                 answer = tokenizer.decode(sampled_ids(episode, turn), skip_special_tokens=True)
@@ -295,9 +294,9 @@ class TestErrors:
 
     @pytest.mark.parametrize("value", [float("nan"), float("inf")])
     def test_a_reward_that_is_not_finite_names_the_hand(self, play, make_task, hands, value):
-        class Broken(RewardTable):
-            def reward(self, judged):
+        class Broken(RewardParams):
+            def reward(self, verdict):
                 return value
 
         with pytest.raises(RlError, match=rf"the reward of hand 4 \(9 4 4 10 6\) is {value}"):
-            play(make_task(hands=hands[4:5], rewards=Broken()))
+            play(make_task(hands=hands[4:5], rewards=Broken(**make_task().rewards.model_dump())))

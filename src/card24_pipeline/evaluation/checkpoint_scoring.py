@@ -18,37 +18,29 @@ def score_checkpoints(
     base_model: Path,
     eval_hands: pd.DataFrame,
     examples: pd.DataFrame,
-    scoring: ScoringParams,
     prompt: PromptParams,
+    scoring: ScoringParams,
+    device: str,
     *,
     column: str,
-    device: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Score each checkpoint ``<column>_<n>`` of a folder on every hand and measure its divergence from the base.
 
     Args:
         checkpoints: Folder of checkpoint folders.
         base_model: Checkpoint folder of the base, with the same vocabulary.
-        eval_hands: See :func:`score_hands`.
         examples: Columns ``prompt`` and ``answer`` of the tuned task; the divergence is measured on the first
             ``scoring.divergence_examples``.
-        scoring: Generation limits and the level of the intervals.
-        prompt: Layout and style that the prompts were rendered in.
+        scoring: Generation limits, see :func:`score_hands`, and the level of the intervals.
         column: Name of the column for ``n``, which comes first in both tables.
-        device: Where the models compute.
 
     Returns:
         The summary (one row per checkpoint, split and whether the base met the multiset, with ``forward_kl_nats``),
         the hands (one row per checkpoint and hand) and the timings.
     """
     base, tokenizer = load_checkpoint(base_model, device)
-    tuned_task = examples.head(scoring.divergence_examples)
-    tokenized = tokenize_examples(
-        tokenizer,
-        tuned_task["prompt"].tolist(),
-        tuned_task["answer"].tolist(),
-        max_tokens=base.config.max_position_embeddings,
-    )
+    prompts, answers = (examples[name].head(scoring.divergence_examples).tolist() for name in ("prompt", "answer"))
+    tokenized = tokenize_examples(tokenizer, prompts, answers, max_tokens=base.config.max_position_embeddings)
     started = time.perf_counter()
     summaries: list[pd.DataFrame] = []
     hands: list[pd.DataFrame] = []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from card24_pipeline.models.tokenized import IGNORED_LABEL, TokenizedExample
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
-
-    from card24_pipeline.models.tokenized import TokenizedExample
 
 
 def mean_forward_kl(
@@ -18,14 +18,8 @@ def mean_forward_kl(
     """Return the mean forward KL divergence from the base on the answers of the new task, in nats a token.
 
     ``KL(base ‖ tuned) = Σ_v p_base(v) · (log p_base(v) − log p_tuned(v))``, exact over the vocabulary, averaged
-    over the answer tokens of teacher-forced ``examples`` (the quantity that RL's Razor, arXiv 2509.04259, relates
-    to forgetting).
-
-    Args:
-        base: The model before tuning.
-        tuned: The model after it, with the same vocabulary and on the same device.
-        examples: Tokenized hands of the tuned task; all of one batch are padded on the right.
-        batch_size: Examples a forward pass.
+    over the answer tokens of teacher-forced ``examples`` of the tuned task (the quantity that RL's Razor,
+    arXiv 2509.04259, relates to forgetting). Both models have one vocabulary and are on the same device.
     """
     import torch
     from torch.nn.utils.rnn import pad_sequence
@@ -38,7 +32,7 @@ def mean_forward_kl(
             rows = [torch.tensor(example["input_ids"], device=device) for example in batch]
             labels = [torch.tensor(example["labels"], device=device) for example in batch]
             input_ids = pad_sequence(rows, batch_first=True)
-            answered = pad_sequence(labels, batch_first=True, padding_value=-100)[:, 1:] != -100
+            answered = pad_sequence(labels, batch_first=True, padding_value=IGNORED_LABEL)[:, 1:] != IGNORED_LABEL
             mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
             base_log, tuned_log = (
                 _to_double(model(input_ids=input_ids, attention_mask=mask).logits[:, :-1][answered]).log_softmax(-1)

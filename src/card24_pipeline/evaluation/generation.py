@@ -35,15 +35,8 @@ def generate_answers(
 ) -> list[Generation]:
     """Answer every prompt greedily (argmax at every token), in batches with a key-value cache.
 
-    Prompts are batched by length so that little is padded; answers come back in the order of ``prompts``.
-
-    Args:
-        model: A causal language model in evaluation mode.
-        tokenizer: Its tokenizer, padding on the left.
-        prompts: Texts to continue.
-        max_new_tokens: Limit of an answer, in tokens, its end token included.
-        batch_size: Prompts answered side by side.
-        description: Label of the progress bar.
+    Prompts are batched by length so that little is padded; answers come back in the order of ``prompts``. The model is
+    in evaluation mode, its tokenizer pads on the left, and ``max_new_tokens`` includes the end token.
 
     Raises:
         ValueError: If a prompt and its answer could outgrow the model's context.
@@ -59,6 +52,7 @@ def generate_answers(
         )
     order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
     answers: dict[int, Generation] = {}
+    end = tokenizer.eos_token_id
     progress = tqdm(total=len(ids), desc=description, unit="hand", mininterval=1.0)
     with torch.inference_mode(), progress:
         for start in range(0, len(order), batch_size):
@@ -72,21 +66,10 @@ def generate_answers(
                 pad_token_id=tokenizer.pad_token_id,
                 past_key_values=build_cache(model, tokens=width + max_new_tokens),
             )
-            rows = output[:, width:].tolist()
-            for index, row in zip(chosen, rows, strict=True):
-                answers[index] = _read_row(tokenizer, row, len(ids[index]))
+            for index, row in zip(chosen, output[:, width:].tolist(), strict=True):
+                cut = end not in row
+                kept = row if cut else row[: row.index(end)]
+                text = tokenizer.decode(kept, skip_special_tokens=True)
+                answers[index] = Generation(text, len(ids[index]), len(kept) + (not cut), cut)
             progress.update(len(chosen))
     return [answers[index] for index in range(len(ids))]
-
-
-def _read_row(tokenizer: PreTrainedTokenizerBase, row: list[int], prompt_tokens: int) -> Generation:
-    """Cut a generated row at its end token and decode it."""
-    end = tokenizer.eos_token_id
-    cut = end not in row
-    kept = row if cut else row[: row.index(end)]
-    return Generation(
-        text=tokenizer.decode(kept, skip_special_tokens=True),
-        prompt_tokens=prompt_tokens,
-        answer_tokens=len(kept) + (not cut),
-        cut=cut,
-    )

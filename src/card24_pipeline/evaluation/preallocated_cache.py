@@ -25,7 +25,10 @@ def build_cache(model: PreTrainedModel, *, tokens: int) -> Cache:
             before = self.get_seq_length()
             if not self.is_initialized:
                 self.lazy_initialization(key_states, value_states)
-                self._stores = [_reserve(states, tokens) for states in (key_states, value_states)]
+                self._stores = [
+                    states.new_empty((*states.shape[:-2], tokens, states.shape[-1]))
+                    for states in (key_states, value_states)
+                ]
             after = before + key_states.shape[-2]
             for store, states in zip(self._stores, (key_states, value_states), strict=True):
                 store[..., before:after, :] = states
@@ -35,7 +38,3 @@ def build_cache(model: PreTrainedModel, *, tokens: int) -> Cache:
     cache = DynamicCache(config=model.config)
     cache.layers = [PreallocatedLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
-
-
-def _reserve(states: torch.Tensor, tokens: int) -> torch.Tensor:
-    return states.new_empty((*states.shape[:-2], tokens, states.shape[-1]))

@@ -19,20 +19,16 @@ def map_in_processes(
 ) -> list[Result]:
     """Apply a function to every job and return the results in the order of the jobs.
 
-    Args:
-        function: Importable by name (or a ``functools.partial`` of such), since other processes run it.
-        jobs: What it is applied to, one at a time.
-        description: Label of the progress bar.
-        unit: What a job is called on the bar.
-
-    Raises:
-        Exception: Whatever a job raised; the jobs that have not begun are dropped.
+    Other processes run the function, so it is importable by name (or a ``functools.partial`` of such). What a job
+    raises is raised; the jobs that have not begun are then dropped. ``description`` and ``unit`` label the bar.
     """
     from tqdm import tqdm  # not above: it must not be there yet when a worker switches its bars off
 
     if not jobs:
         return []
-    workers = min(_count_cores(), len(jobs))
+    # The cores that this process may use; not every system tells more than how many there are.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, len(jobs))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker) as pool:
         futures = {pool.submit(function, job): index for index, job in enumerate(jobs)}
@@ -44,11 +40,6 @@ def map_in_processes(
             pool.shutdown(cancel_futures=True)
             raise
     return [results[index] for index in range(len(jobs))]
-
-
-def _count_cores() -> int:
-    """Return the cores that this process may use; not every system tells more than how many there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _prepare_worker() -> None:

@@ -29,22 +29,22 @@ class RevisionProtocol:
 
     def open(self, prompt: str) -> list[int]:
         """Return the prompt as token ids, exactly as it is asked in training and scoring."""
-        return self._encode(prompt)
+        return list(self._tokenizer(prompt, add_special_tokens=False)["input_ids"])
 
     def ask_again(self, prompt: str, verdict: Verdict, *, cut: bool) -> list[int]:
         """Return what stands between a failed answer and the next one, as token ids.
 
-        Args:
-            prompt: The prompt that opened the conversation.
-            verdict: What the verifier said of the answer.
-            cut: Whether the answer was cut by its length limit; it is then ended here, as the model did not.
+        An answer that was cut by its length limit is ended here, as the model did not. ``prompt`` is the one that
+        opened the conversation.
         """
-        end = [self._tokenizer.eos_token_id] if cut else []
         if self._layout is PromptLayout.compact:
-            return [*end, *self._encode(prompt)]
-        if self._tokenizer.chat_template is None:
-            return [*end, *self._encode(f"\n{feedback(verdict)}\n")]
-        return [*end, *self._encode(self._render_turn(feedback(verdict)))]
+            text = prompt
+        elif self._tokenizer.chat_template is None:
+            text = f"\n{feedback(verdict)}\n"
+        else:
+            text = self._render_turn(feedback(verdict))
+        end = [self._tokenizer.eos_token_id] if cut else []
+        return end + self.open(text)
 
     def _render_turn(self, message: str) -> str:
         """Render what a chat template writes between an answer's end token and the next answer."""
@@ -56,6 +56,3 @@ class RevisionProtocol:
         text = self._tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
         after = str(text).rpartition(_PLACE_OF_ANSWER)[2]
         return re.sub(rf"^\s*{re.escape(self._tokenizer.eos_token)}", "", after)  # some write a space before the end
-
-    def _encode(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])

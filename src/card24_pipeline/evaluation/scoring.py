@@ -42,7 +42,7 @@ def score_hands(
     Args:
         model: The checkpoint, in evaluation mode.
         tokenizer: Its tokenizer.
-        eval_hands: Columns ``split, hand, multiset, values, target, base_met_multiset, prompt``.
+        eval_hands: Columns ``split, hand, multiset, cards, values, target, base_met_multiset, prompt``.
         scoring: Generation limits.
         prompt: Layout and style that the prompts were rendered in.
         label: Name of the checkpoint on the progress bar.
@@ -53,22 +53,15 @@ def score_hands(
         (the formula is correct for the numbers that the answer itself states); ``malformed`` (why the answer could
         not be read, or an empty string); ``prompt_tokens``; ``answer_tokens``; ``cut``; ``generation_flops``.
     """
-    answers = generate_answers(
-        model,
-        tokenizer,
-        list(eval_hands["prompt"]),
-        max_new_tokens=scoring.max_new_tokens,
-        batch_size=scoring.batch_size,
-        description=label,
-    )
+    limits = {"max_new_tokens": scoring.max_new_tokens, "batch_size": scoring.batch_size}
+    answers = generate_answers(model, tokenizer, list(eval_hands["prompt"]), **limits, description=label)
     graded = [
         _grade(answer, tuple(map(int, values)), int(target), prompt)
         for answer, values, target in zip(answers, eval_hands["values"], eval_hands["target"], strict=True)
     ]
+    lengths = [answer.prompt_tokens + answer.answer_tokens for answer in answers]
     rows = pd.DataFrame(graded, index=eval_hands.index)
-    rows["generation_flops"] = [
-        count_forward_flops(model, [answer.prompt_tokens + answer.answer_tokens]) for answer in answers
-    ]
+    rows["generation_flops"] = [count_forward_flops(model, [length]) for length in lengths]
     identity = eval_hands[["split", "hand", "multiset", "cards", "base_met_multiset"]]
     return pd.concat([identity, rows], axis=1)
 
@@ -77,22 +70,17 @@ def _grade(answer: Generation, values: tuple[int, ...], target: int, prompt: Pro
     """Grade one answer against the hand, and against the numbers it states itself."""
 
     def judge(numbers: tuple[int, ...]) -> Outcome:
-        return grade_answer(answer.text, numbers, target, layout=prompt.layout, style=prompt.style).outcome
+        return grade_answer(answer.text, numbers, target, **prompt.wording).outcome
 
-    parsed = parse_answer(answer.text, layout=prompt.layout, style=prompt.style)
-    outcome, stated = judge(values), parsed.numbers
-    formula_correct = (
-        stated is not None
-        and len(stated) == len(values)
-        and all(number > 0 for number in stated)
-        and judge(stated) is Outcome.correct
-    )
+    parsed = parse_answer(answer.text, **prompt.wording)
+    outcome, stated = judge(values), parsed.numbers or ()
+    could_be_a_hand = len(stated) == len(values) and all(number > 0 for number in stated)
     return {
         "answer": answer.text,
         "outcome": outcome.value,
         "passed": outcome is Outcome.correct,
         "numbers_correct": stated == values,
-        "formula_correct": formula_correct,
+        "formula_correct": could_be_a_hand and judge(stated) is Outcome.correct,
         "malformed": parsed.malformed or "",
         "prompt_tokens": answer.prompt_tokens,
         "answer_tokens": answer.answer_tokens,

@@ -23,8 +23,7 @@ class Change:
     Attributes:
         pair: What kind of pair it is, such as ``base_to_sft``.
         step: SFT step that tells the pairs of a kind apart.
-        before: Name of the checkpoint before.
-        after: Name of the checkpoint after.
+        before: Name of the checkpoint before, as ``after`` that of the other.
         by_index: Whether every index is to be tabled too.
         references: Names of checkpoints of which is asked whether the change went toward them.
         return_fraction: Share of the singular directions whose angles to these are taken.
@@ -52,7 +51,6 @@ def measure_spectra_of(
 
     Args:
         folders: Checkpoint folders by the names that ``changes`` use.
-        changes: Pairs to compare.
         settings: Bands and null models.
         open_at: Opens a folder; importable by name, since other processes call it.
 
@@ -81,7 +79,6 @@ def _measure_matrix(
     open_at: Callable[[Path], Checkpoint],
     job: tuple[str, Place],
 ) -> tuple[list[Row], list[Row], list[Row]]:
-    """Measure one matrix, in a process of its own."""
     name, place = job
 
     def read(key: str) -> Tensor:

@@ -21,14 +21,7 @@ def score_variants(
     *,
     device: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score checkpoints by name on every hand.
-
-    Args:
-        folders: Checkpoint folders by the name of the variant.
-        eval_hands: See :func:`score_hands`.
-        scoring: Generation limits and the level of the intervals.
-        prompt: Layout and style that the prompts were rendered in.
-        device: Where the models compute.
+    """Score checkpoint folders, given by the name of their variant, on every hand; see :func:`score_hands`.
 
     Returns:
         The summary (one row per variant, split and whether the base met the multiset) and the hands (one row per

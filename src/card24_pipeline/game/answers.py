@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
 from card24_pipeline.game.steps import verify_steps
@@ -26,8 +28,7 @@ class Answer:
     """What was found in a text.
 
     `formula` is the formula or the steps, as far as they go; None where there are none. `malformed` says
-    how the text departs from the layout, None if it does not; it says nothing on whether the formula is
-    right, and a malformed answer may well hold one.
+    how the text departs from the layout, None if it does not; a malformed answer may hold a right formula.
     """
 
     cards: tuple[str, ...] | None
@@ -44,37 +45,18 @@ def parse_answer(text: str | None, *, layout: PromptLayout, style: AnswerStyle) 
     compact: the first line with the word "formula" (or "steps"); what follows on that line is the
     solution, and the numbers are what stands between the word "numbers" and it. Without such a line, the
     numbers are those of a first line that holds nothing else.
-
-    Args:
-        text: what the model wrote after the prompt, without special tokens.
-        layout: the layout it was asked for.
-        style: the style it was asked for.
     """
     window = (text or "")[:MAX_ANSWER_CHARS]
     if not window.strip():
         return Answer(None, None, None, "the answer is empty")
     field = AnswerStyle(style).value
-    if PromptLayout(layout) is PromptLayout.compact:
-        return _parse_words(window, field)
-    return _parse_json(window, field)
+    return (_parse_words if PromptLayout(layout) is PromptLayout.compact else _parse_json)(window, field)
 
 
 def grade_answer(
-    text: str | None,
-    values: Sequence[int],
-    target: int = 24,
-    *,
-    layout: PromptLayout,
-    style: AnswerStyle,
+    text: str | None, values: Sequence[int], target: int = 24, *, layout: PromptLayout, style: AnswerStyle
 ) -> Verdict:
     """Judge the answer in a text: its formula or steps alone count, not the cards and numbers it repeats.
-
-    Args:
-        text: what the model wrote after the prompt.
-        values: the numbers of the hand, in any order.
-        target: the value to reach.
-        layout: the layout it was asked for.
-        style: the style it was asked for.
 
     Raises:
         GameError: a hand or target that `solve` rejects too; never for a text.
@@ -89,11 +71,13 @@ def grade_answer(
 
 def _parse_json(window: str, field: str) -> Answer:
     cut_off_at: int | None = None
-    for start in _object_starts(window):
+    for start in (match.start() for match in islice(_OBJECT_START.finditer(window), MAX_JSON_OBJECTS)):
         try:
             content, _ = _DECODER.raw_decode(window, start)
         except json.JSONDecodeError as error:
-            if cut_off_at is None and _is_cut_off(error, window):
+            # The object fails because the text ends, and not because of what stands in it.
+            is_cut_off = error.msg.startswith("Unterminated string") or error.pos >= len(window.rstrip())
+            if cut_off_at is None and is_cut_off:
                 cut_off_at = start
         except (ValueError, RecursionError):
             continue  # an endless number, or nesting beyond the decoder
@@ -105,36 +89,21 @@ def _parse_json(window: str, field: str) -> Answer:
     return Answer(None, None, _read_cut_off(window[cut_off_at:], field), "the JSON object is cut off")
 
 
-def _object_starts(window: str) -> Iterator[int]:
-    for count, match in enumerate(_OBJECT_START.finditer(window)):
-        if count == MAX_JSON_OBJECTS:
-            return
-        yield match.start()
+def _read_object(content: dict[str, Any], field: str) -> Answer:
+    cards, numbers = _read_list(content.get("cards"), str), _read_list(content.get("number"), int)
+    formula = content[field] if isinstance(content[field], str) else None
+    needed = {
+        '"cards" is not a list of strings': cards,
+        '"number" is not a list of whole numbers': numbers,
+        f'"{field}" is not a string': formula,
+    }
+    malformed = "; ".join(fault for fault, found in needed.items() if found is None) or None
+    return Answer(cards, numbers, formula, malformed)
 
 
-def _is_cut_off(error: json.JSONDecodeError, window: str) -> bool:
-    """Say whether an object fails because the text ends, and not because of what stands in it."""
-    return error.msg.startswith("Unterminated string") or error.pos >= len(window.rstrip())
-
-
-def _read_object(content: dict[str, object], field: str) -> Answer:
-    cards, numbers, formula = content.get("cards"), content.get("number"), content[field]
-    malformed: list[str] = []
-    if not isinstance(cards, list) or not all(isinstance(card, str) for card in cards):
-        malformed.append('"cards" is not a list of strings')
-        cards = None
-    if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-        malformed.append('"number" is not a list of whole numbers')
-        numbers = None
-    if not isinstance(formula, str):
-        malformed.append(f'"{field}" is not a string')
-        formula = None
-    return Answer(
-        None if cards is None else tuple(cards),
-        None if numbers is None else tuple(numbers),
-        formula,
-        "; ".join(malformed) or None,
-    )
+def _read_list(value: Any, kind: type) -> tuple[Any, ...] | None:
+    is_sound = isinstance(value, list) and all(type(item) is kind for item in value)
+    return tuple(value) if is_sound else None
 
 
 def _read_cut_off(text: str, field: str) -> str | None:
@@ -143,10 +112,9 @@ def _read_cut_off(text: str, field: str) -> str | None:
     if match is None:
         return None
     try:
-        decoded: object = _DECODER.decode(f'"{match.group(1)}"')
+        return str(_DECODER.decode(f'"{match.group(1)}"'))
     except ValueError:
         return match.group(1)
-    return str(decoded)
 
 
 def _parse_words(window: str, field: str) -> Answer:
@@ -157,18 +125,15 @@ def _parse_words(window: str, field: str) -> Answer:
         return Answer(None, _read_numbers(lines[0].split()), None, f"no line has the word {field!r}")
     words = line.split()
     place = words.index(field)
-    formula = " ".join(words[place + 1 :]) or None
     numbers = _read_numbers(words[:place])
     malformed = None if numbers is not None else f"{field!r} does not follow 'numbers' and whole numbers"
-    return Answer(None, numbers, formula, malformed)
+    return Answer(None, numbers, " ".join(words[place + 1 :]) or None, malformed)
 
 
 def _read_numbers(words: list[str]) -> tuple[int, ...] | None:
     """Return what follows the word "numbers" if that is whole numbers and nothing else."""
-    if words[:1] != ["numbers"] or not all(_is_number(word) for word in words[1:]):
+    if words[:1] != ["numbers"]:
         return None
-    return tuple(int(word) for word in words[1:])
-
-
-def _is_number(word: str) -> bool:
-    return len(word) <= _MAX_NUMBER_DIGITS and word.isascii() and word.isdigit()
+    if not all(len(word) <= _MAX_NUMBER_DIGITS and word.isascii() and word.isdigit() for word in words[1:]):
+        return None
+    return tuple(map(int, words[1:]))

@@ -14,11 +14,6 @@ MAX_FACE_VALUE = 99
 class FaceRule:
     """What jack, queen and king count; an ace counts 1, any other card its number.
 
-    Args:
-        jack: value of J, an integer from 1 to 99.
-        queen: value of Q, likewise.
-        king: value of K, likewise.
-
     Raises:
         GameError: a value is no integer from 1 to 99.
     """
@@ -29,19 +24,15 @@ class FaceRule:
 
     def __post_init__(self) -> None:
         """Reject values that no card could have."""
-        for name in ("jack", "queen", "king"):
-            value = getattr(self, name)
+        for name, value in vars(self).items():
             if type(value) is not int or not 1 <= value <= MAX_FACE_VALUE:
                 raise GameError(f"{name} is {value!r}; expected an integer from 1 to {MAX_FACE_VALUE}")
 
     def value(self, rank: str) -> int:
         """Return the number that a rank counts.
 
-        Args:
-            rank: one of "A", "2" … "10", "J", "Q", "K".
-
         Raises:
-            GameError: the rank is unknown.
+            GameError: the rank is none of RANKS.
         """
         if rank not in RANKS:
             raise GameError(f"unknown rank {rank!r}; expected one of {', '.join(RANKS)}")
@@ -49,12 +40,8 @@ class FaceRule:
         return faces[rank] if rank in faces else int(rank)
 
     def values(self, ranks: Sequence[str]) -> tuple[int, ...]:
-        """Return the number of each rank, in the order given.
-
-        Raises:
-            GameError: a rank is unknown.
-        """
-        return tuple(self.value(rank) for rank in ranks)
+        """Return the number of each rank, in the order given; GameError as `value`."""
+        return tuple(map(self.value, ranks))
 
     def ranks_for(self, value: int) -> tuple[str, ...]:
         """Return every rank that counts `value`, in deck order; none gives an empty tuple."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import add, mul, sub, truediv
 from typing import NamedTuple
 
 from card24_pipeline.game.errors import IllegalExpressionError
@@ -21,6 +22,8 @@ MAX_FORMULA_CHARS = 1000
 """Longer texts are illegal unread, so that no text costs more than a bounded scan."""
 
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
+
+_FUNCTIONS = {"+": add, "-": sub, "*": mul, "/": truediv}
 
 _SPACE_OR_TOKEN = re.compile(r"[ \t\n\r\f\v]+|[0-9]+|[-+*/()=]")
 
@@ -31,14 +34,9 @@ class Token(NamedTuple):
     text: str
     start: int
 
-    @property
-    def is_number(self) -> bool:
-        """Whether the token is a number."""
-        return self.text[0] in "0123456789"
-
 
 class Operation(NamedTuple):
-    """One operation that an evaluation carried out."""
+    """One operation on two numbers, which its result replaces."""
 
     left: Fraction
     operator: str
@@ -88,12 +86,6 @@ def tokenize(text: str) -> tuple[Token, ...]:
 def parse_expression(text: str) -> Expression:
     """Parse a text of the grammar above, without recursion and without arithmetic.
 
-    Args:
-        text: at most MAX_FORMULA_CHARS characters.
-
-    Returns:
-        The expression, not yet evaluated.
-
     Raises:
         IllegalExpressionError: the text is not of the grammar; the message says where and why.
     """
@@ -103,7 +95,7 @@ def parse_expression(text: str) -> Expression:
     if equals == len(tokens):
         return Expression(postfix, None)
     after = tokens[equals + 1 :]
-    if len(after) != 1 or not after[0].is_number:
+    if len(after) != 1 or not after[0].text.isdigit():
         raise IllegalExpressionError("the equals sign is not followed by exactly one whole number")
     return Expression(postfix, int(after[0].text))
 
@@ -127,11 +119,7 @@ def trace_operations(expression: Expression) -> Iterator[Operation]:
 
 
 def evaluate_expression(expression: Expression) -> Fraction:
-    """Return the exact value of an expression.
-
-    Raises:
-        IllegalExpressionError: it divides by zero.
-    """
+    """Return the exact value of an expression; IllegalExpressionError as `trace_operations`."""
     value = Fraction(expression.numbers[0])
     for operation in trace_operations(expression):
         value = operation.result
@@ -144,17 +132,12 @@ def apply_operator(left: Fraction, operator: str, right: Fraction) -> Fraction:
     Raises:
         IllegalExpressionError: division by zero, or an operator that is none of + - * /.
     """
-    if operator == "+":
-        return left + right
-    if operator == "-":
-        return left - right
-    if operator == "*":
-        return left * right
-    if operator != "/":
+    if operator not in _FUNCTIONS:
         raise IllegalExpressionError(f"unknown operator {operator!r}; expected one of + - * /")
-    if right == 0:
-        raise IllegalExpressionError("it divides by zero")
-    return left / right
+    try:
+        return _FUNCTIONS[operator](left, right)
+    except ZeroDivisionError:
+        raise IllegalExpressionError("it divides by zero") from None
 
 
 def _order_postfix(tokens: Sequence[Token]) -> tuple[int | str, ...]:
@@ -164,7 +147,7 @@ def _order_postfix(tokens: Sequence[Token]) -> tuple[int | str, ...]:
     wants_operand = True
     for token in tokens:
         if wants_operand:
-            if token.is_number:
+            if token.text.isdigit():
                 output.append(int(token.text))
                 wants_operand = False
             elif token.text == "(":
@@ -172,7 +155,11 @@ def _order_postfix(tokens: Sequence[Token]) -> tuple[int | str, ...]:
             else:
                 raise IllegalExpressionError(f"a number or ( is expected at position {token.start + 1}")
         elif token.text == ")":
-            _close_group(output, waiting, token)
+            while waiting and waiting[-1] != "(":
+                output.append(waiting.pop())
+            if not waiting:
+                raise IllegalExpressionError(f"the ) at position {token.start + 1} closes nothing")
+            waiting.pop()
         elif token.text in PRECEDENCE:
             while waiting and PRECEDENCE.get(waiting[-1], 0) >= PRECEDENCE[token.text]:
                 output.append(waiting.pop())
@@ -185,12 +172,3 @@ def _order_postfix(tokens: Sequence[Token]) -> tuple[int | str, ...]:
     if "(" in waiting:
         raise IllegalExpressionError("a parenthesis is never closed")
     return (*output, *reversed(waiting))
-
-
-def _close_group(output: list[int | str], waiting: list[str], token: Token) -> None:
-    """Move the operators of the innermost group to the output and drop its parenthesis."""
-    while waiting and waiting[-1] != "(":
-        output.append(waiting.pop())
-    if not waiting:
-        raise IllegalExpressionError(f"the ) at position {token.start + 1} closes nothing")
-    waiting.pop()

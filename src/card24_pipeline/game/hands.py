@@ -16,14 +16,8 @@ def deal_orders(
 ) -> tuple[tuple[str, ...], ...]:
     """Return `count` different ways to deal a hand: its numbers shuffled, each as any rank that counts it.
 
-    Under the rule of training a 10 may be dealt as 10, J, Q or K. Each way is equally likely.
-
-    Args:
-        values: the numbers of the hand.
-        rule: what face cards count.
-        count: how many; where fewer exist, all are returned.
-        rng: the source of chance; equal states give equal hands.
-        with_face: only ways that show a face card.
+    Under the rule of training a 10 may be dealt as 10, J, Q or K. Each way is equally likely. Where fewer
+    than `count` exist, all are returned; `with_face` leaves only ways that show a face card.
 
     Raises:
         GameError: a number that no rank counts, or a negative count.
@@ -45,14 +39,7 @@ def deal_equally(
 ) -> Iterator[tuple[tuple[int, ...], tuple[str, ...]]]:
     """Yield each multiset `count` times with a way to deal it, different ways as long as there are any.
 
-    Args:
-        multisets: the numbers of each hand.
-        rule: what face cards count.
-        count: how often each is dealt.
-        rng: the source of chance, drawn from as each multiset's turn comes.
-
-    Raises:
-        GameError: as `deal_orders`.
+    Chance is drawn from as each multiset's turn comes; GameError as `deal_orders`.
     """
     for values in multisets:
         hand = tuple(map(int, values))
@@ -68,13 +55,6 @@ def sample_published_hands(
 
     ID: four independent ranks. OOD, `with_face`: three independent ranks and one of J, Q, K, shuffled. A hand
     without solution is drawn again.
-
-    Args:
-        count: how many hands.
-        rule: what face cards count.
-        rng: the source of chance; equal states give equal hands.
-        target: the value to reach.
-        with_face: whether every hand shows a face card.
 
     Raises:
         GameError: a negative count, or a rule and target with no solvable hand.

@@ -14,15 +14,7 @@ from typing import NamedTuple
 
 from card24_pipeline.game.errors import IllegalExpressionError
 from card24_pipeline.game.expressions import Token, evaluate_expression, parse_expression, tokenize
-from card24_pipeline.game.solver import (
-    Multiset,
-    Number,
-    can_make,
-    check_hand,
-    divide,
-    reach_numbers,
-    split_multiset,
-)
+from card24_pipeline.game.solver import Multiset, Number, can_make, check_hand, divide, reach_numbers, split_multiset
 
 _CACHE = 8192
 
@@ -60,11 +52,6 @@ def is_legal_prefix(text: str, values: Sequence[int], target: int = 24) -> bool:
     any length: the limit on length applies to the texts that are read, not to the grammar. A correct
     formula counts, as "=" may follow. The answer is exact; milliseconds for four numbers.
 
-    Args:
-        text: any text.
-        values: the numbers of the hand.
-        target: the value to reach.
-
     Raises:
         GameError: a hand or target that `solve` rejects too.
     """
@@ -94,15 +81,11 @@ def _starts_equation(text: str, hand: Multiset, target: int) -> bool:
 
 def _read_states(tokens: Sequence[Token], hand: Multiset, ends_in_digit: bool) -> Iterator[_State]:
     """Read the tokens, the last number as itself and as each number of the hand that it may grow into."""
-    if not ends_in_digit:
-        endings = {tokens[-1].text}
-    else:
-        endings = {str(number) for number in hand if str(number).startswith(tokens[-1].text)}
+    last = tokens[-1].text
+    endings = {str(number) for number in hand if str(number).startswith(last)} if ends_in_digit else {last}
     words = [token.text for token in tokens[:-1]]
-    for ending in sorted(endings):
-        state = _read([*words, ending], hand)
-        if state is not None:
-            yield state
+    states = (_read([*words, ending], hand) for ending in sorted(endings))
+    return (state for state in states if state is not None)
 
 
 def _read(words: Sequence[str], hand: Multiset) -> _State | None:
@@ -110,29 +93,28 @@ def _read(words: Sequence[str], hand: Multiset) -> _State | None:
     waiting, left = [_EMPTY], list(hand)
     level: _Level | None = None
     for word in words:
-        if level is None:
-            if word == "(":
-                waiting.append(_EMPTY)
-                continue
-            number = next((number for number in left if str(number) == word), None)
-            if number is None:
+        operand: Number | None = None
+        if level is None and word == "(":
+            waiting.append(_EMPTY)
+        elif level is None:
+            operand = next((number for number in left if str(number) == word), None)
+            if operand is None:
                 return None
-            left.remove(number)
-            level = _fill(waiting.pop(), number)
+            left.remove(operand)
         elif word == ")" and waiting:
-            level = _fill(waiting.pop(), level.total + level.term)
+            operand = level.total + level.term
         elif word in ("+", "-"):
             waiting.append(_Waiting(level.total + level.term, 1 if word == "+" else -1, False))
             level = None
-            continue
         elif word in ("*", "/"):
             waiting.append(_Waiting(level.total, level.term, word == "/"))
             level = None
-            continue
         else:
             return None
-        if level is None:
-            return None  # a finished part divides by zero
+        if operand is not None:
+            level = _fill(waiting.pop(), operand)
+            if level is None:
+                return None  # a finished part divides by zero
     return _State(tuple(waiting), level, tuple(left))
 
 
@@ -170,18 +152,17 @@ def _collapse(state: _State) -> _State:
 def _can_finish(state: _State, target: int) -> bool:
     """Search over all ways to end the innermost level with some of the numbers left, then outwards."""
     waiting, level, left = state
-    if level is None:
-        outer, innermost = waiting[:-1], waiting[-1]
-        if not outer and innermost == _EMPTY:
-            return can_make(left, Fraction(target)) if left else False
-        filled = (
-            _State(outer, _fill(innermost, operand), rest)
-            for part, rest in split_multiset(left)
-            if part
-            for operand in reach_numbers(part)
-        )
-        return any(next_state.level is not None and _search(next_state, target) for next_state in filled)
-    return _search(state, target)
+    if level is not None:
+        return _search(state, target)
+    outer, innermost = waiting[:-1], waiting[-1]
+    if not outer and innermost == _EMPTY:
+        return bool(left) and can_make(left, Fraction(target))
+    return any(
+        _search(_State(outer, _fill(innermost, operand), rest), target)
+        for part, rest in split_multiset(left)
+        if part
+        for operand in reach_numbers(part)
+    )
 
 
 def _search(state: _State, target: int) -> bool:
@@ -191,11 +172,7 @@ def _search(state: _State, target: int) -> bool:
     if not waiting:
         return _can_close(level, left, target)
     outer, innermost = waiting[:-1], waiting[-1]
-    for value, rest in _endings(level, left):
-        filled = _fill(innermost, value)
-        if filled is not None and _search(_State(outer, filled, rest), target):
-            return True
-    return False
+    return any(_search(_State(outer, _fill(innermost, value), rest), target) for value, rest in _endings(level, left))
 
 
 @lru_cache(maxsize=_CACHE)

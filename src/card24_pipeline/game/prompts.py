@@ -35,7 +35,7 @@ class AnswerStyle(StrEnum):
 _PUBLISHED_PROMPT = """\
 You are a skilled player of the {target}-point card game.
 You see {count} cards. Each card counts a number: 'A' counts 1, number cards count what they show, \
-'J' counts {jack}, 'Q' counts {queen} and 'K' counts {king}.
+'J' counts {rule.jack}, 'Q' counts {rule.queen} and 'K' counts {rule.king}.
 Your goal is {goal} that makes {target}. Use the number of each card exactly once, and only the \
 operations '+', '-', '*' and '/'{extra}.
 Answer with one JSON object and nothing else:
@@ -44,50 +44,37 @@ Answer with one JSON object and nothing else:
 Cards: {cards}
 """
 
-_GOALS = {
-    AnswerStyle.formula: "a formula",
-    AnswerStyle.steps: "a series of steps, each joining two numbers into one,",
+# The goal, what may be used beside the four operations, and the beginning of an example.
+_WORDING = {
+    AnswerStyle.formula: ("a formula", " and parentheses", "...="),
+    AnswerStyle.steps: ("a series of steps, each joining two numbers into one,", "", "a + b = c , ... = "),
 }
-_EXTRAS = {AnswerStyle.formula: " and parentheses", AnswerStyle.steps: ""}
 
 
 def render_prompt(
-    ranks: Sequence[str],
-    rule: FaceRule,
-    target: int = 24,
-    *,
-    layout: PromptLayout,
-    style: AnswerStyle,
+    ranks: Sequence[str], rule: FaceRule, target: int = 24, *, layout: PromptLayout, style: AnswerStyle
 ) -> str:
-    """Return the prompt for a hand.
+    """Return the prompt for a hand as dealt: prose, or `J 11 Q 12 K 13 target 24 cards 7 J 5 A :`.
 
-    Args:
-        ranks: the cards as dealt.
-        rule: what face cards count.
-        target: the value to reach.
-        layout: prose, or single words such as `J 11 Q 12 K 13 target 24 cards 7 J 5 A :`.
-        style: how to answer; the compact prompt does not depend on it.
+    A compact prompt does not depend on the style of the answer.
 
     Raises:
         GameError: an unknown rank.
     """
     rule.values(ranks)
     if PromptLayout(layout) is PromptLayout.compact:
-        faces = f"J {rule.jack} Q {rule.queen} K {rule.king}"
-        return f"{faces} target {target} cards {' '.join(ranks)} :"
+        return f"J {rule.jack} Q {rule.queen} K {rule.king} target {target} cards {' '.join(ranks)} :"
     style = AnswerStyle(style)
-    examples = {AnswerStyle.formula: f"...={target}", AnswerStyle.steps: f"a + b = c , ... = {target}"}
+    goal, extra, example = _WORDING[style]
     return _PUBLISHED_PROMPT.format(
         target=target,
         count=len(ranks),
-        jack=rule.jack,
-        queen=rule.queen,
-        king=rule.king,
-        goal=_GOALS[style],
-        extra=_EXTRAS[style],
+        rule=rule,
+        goal=goal,
+        extra=extra,
         style=style.value,
-        example=examples[style],
         cards=list(ranks),
+        example=f"{example}{target}",
     )
 
 
@@ -100,15 +87,9 @@ def render_answer(
     style: AnswerStyle,
     target: int = 24,
 ) -> str:
-    """Return the answer that a model should give.
+    """Return the answer that a model should give: JSON, or `numbers 7 11 5 1 formula ( 11 - 7 ) * ( 5 + 1 )`.
 
-    Args:
-        values: the number of each card, as dealt.
-        solution_text: a formula of `solve`, or steps of `format_steps`.
-        ranks: the cards as dealt.
-        layout: a JSON object, or words such as `numbers 7 11 5 1 formula ( 11 - 7 ) * ( 5 + 1 )`.
-        style: which of the two solution_text is.
-        target: what a published formula ends with after "=".
+    `solution_text` is a formula of `solve` or steps of `format_steps`; a published formula ends with the target.
 
     Raises:
         GameError: values and ranks differ in number.

@@ -13,16 +13,7 @@ def choose_solutions(values: Sequence[int], target: int = 24, *, style: AnswerSt
     """Return up to `limit` of a hand's solutions as text, the same ones at every call.
 
     Solutions that stay within non-negative whole numbers come first, as people write them; within either kind the
-    choice is random, drawn by the hand itself.
-
-    Args:
-        values: the numbers of the hand, in any order.
-        target: the value to reach.
-        style: formulas, or steps.
-        limit: at most how many, at least 1.
-
-    Raises:
-        GameError: as `solve`.
+    choice is random, drawn by the hand itself. GameError as `solve`.
     """
     return _choose(tuple(sorted(values)), target, AnswerStyle(style), limit)
 

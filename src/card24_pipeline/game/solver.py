@@ -60,11 +60,7 @@ def solve(values: Sequence[int], target: int = 24) -> tuple[str, ...]:
 
 
 def is_solvable(values: Sequence[int], target: int = 24) -> bool:
-    """Say whether some formula over the hand makes the target; quicker than `solve`.
-
-    Raises:
-        GameError: as `solve`.
-    """
+    """Say whether some formula over the hand makes the target; quicker than `solve`; GameError as there."""
     return can_make(check_hand(values, target), Fraction(target))
 
 
@@ -115,25 +111,15 @@ def can_make(values: Multiset, wanted: Fraction) -> bool:
 @lru_cache(maxsize=_CACHE)
 def split_multiset(values: Multiset) -> tuple[tuple[Multiset, Multiset], ...]:
     """Return every distinct (part, rest) of a sorted multiset, the empty and the whole part included."""
-    splits: dict[tuple[Multiset, Multiset], None] = {}
-    for mask in itertools.product((False, True), repeat=len(values)):
-        part = tuple(number for number, taken in zip(values, mask, strict=True) if taken)
-        rest = tuple(number for number, taken in zip(values, mask, strict=True) if not taken)
-        splits[part, rest] = None
-    return tuple(splits)
+    masks = itertools.product((0, 1), repeat=len(values))
+    chosen = itertools.compress
+    splits = ((tuple(chosen(values, mask)), tuple(chosen(values, (not taken for taken in mask)))) for mask in masks)
+    return tuple(dict.fromkeys(splits))
 
 
 def clear_caches() -> None:
     """Forget all solved hands, so that a benchmark measures work and not memory."""
-    for cached in (
-        can_make,
-        split_multiset,
-        _solve_sorted,
-        reach_numbers,
-        _halves,
-        _partitions,
-        _operands,
-    ):
+    for cached in (can_make, split_multiset, _solve_sorted, reach_numbers, _halves, _partitions, _operands):
         cached.cache_clear()
 
 
@@ -209,10 +195,7 @@ def _fold(operands: Sequence[Number], inverted: Sequence[bool], joint: str) -> N
     """Add or multiply operands, subtract or divide by inverted ones; None for a division by zero."""
     pairs = zip(operands, inverted, strict=True)
     if joint == "+":
-        total: Number = 0
-        for value, minus in pairs:
-            total = total - value if minus else total + value
-        return total
+        return sum([-value if minus else value for value, minus in pairs])
     above: Number = 1
     below: Number = 1
     for value, under in pairs:

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
 
 from card24_pipeline.game.errors import IllegalExpressionError
 from card24_pipeline.game.expressions import (
     MAX_FORMULA_CHARS,
     PRECEDENCE,
+    Operation,
     apply_operator,
     parse_expression,
     trace_operations,
@@ -22,44 +22,30 @@ from card24_pipeline.game.expressions import (
 from card24_pipeline.game.solver import can_make, check_hand, solve
 from card24_pipeline.game.verdicts import Outcome, Verdict, quote_briefly
 
-MAX_STEPS_CHARS = MAX_FORMULA_CHARS
-"""Longer texts are illegal unread."""
-
-
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(/[1-9][0-9]*)?")
+_UNFINISHED = Verdict(Outcome.legal_prefix, "your steps start well but are not finished: the rest could still be done")
 
 
-class Step(NamedTuple):
-    """One operation on two of the numbers at hand, which its result replaces."""
-
-    left: Fraction
-    op: str
-    right: Fraction
-    result: Fraction
-
-
-def solve_steps(values: Sequence[int], target: int = 24) -> tuple[tuple[Step, ...], ...]:
+def solve_steps(values: Sequence[int], target: int = 24) -> tuple[tuple[Operation, ...], ...]:
     """Return the derivation of each formula of `solve`, in its order.
 
     A formula is carried out left to right, innermost first. Formulas that differ only in which of two
     equal numbers came from where, as (2+2)/4 and 4/(2+2), have the same steps; these appear once.
-
-    Raises:
-        GameError: as `solve`.
+    GameError as `solve`.
     """
     return _derive_all(check_hand(values, target), target)
 
 
-def format_steps(steps: Sequence[Step]) -> str:
+def format_steps(steps: Sequence[Operation]) -> str:
     """Write steps as text, every word separated by one space."""
-    return " , ".join(f"{step.left} {step.op} {step.right} = {step.result}" for step in steps)
+    return " , ".join(f"{step.left} {step.operator} {step.right} = {step.result}" for step in steps)
 
 
 def verify_steps(text: str | None, values: Sequence[int], target: int = 24) -> Verdict:
     """Judge a derivation step by step; the first fault decides.
 
     - no_formula: None, or nothing but white space.
-    - illegal: longer than MAX_STEPS_CHARS, a step that is not `left operator right = result`, or a
+    - illegal: longer than MAX_FORMULA_CHARS, a step that is not `left operator right = result`, or a
       division by zero.
     - wrong_numbers: a step uses a number that is not at hand, or the text ends with several numbers that
       can no longer make the target.
@@ -69,30 +55,22 @@ def verify_steps(text: str | None, values: Sequence[int], target: int = 24) -> V
       that the numbers left can make the target.
     - correct: all steps hold, and leave the target only.
 
-    Args:
-        text: any text.
-        values: the 1 to 6 numbers of the hand, in any order.
-        target: the value to reach.
-
     Raises:
         GameError: a hand or target that `solve` rejects too; never for a text.
     """
     at_hand: list[Fraction] = [Fraction(number) for number in check_hand(values, target)]
     if text is None or not text.strip():
         return Verdict(Outcome.no_formula, "there are no steps in your answer")
-    if len(text) > MAX_STEPS_CHARS:
-        return _illegal(f"they are {len(text)} characters long; at most {MAX_STEPS_CHARS} are read")
+    if len(text) > MAX_FORMULA_CHARS:
+        return _illegal(f"they are {len(text)} characters long; at most {MAX_FORMULA_CHARS} are read")
     segments = text.split(",")
     for place, segment in enumerate(segments, start=1):
         is_last = place == len(segments)
         if is_last and place > 1 and len(at_hand) > 1 and not segment.strip():
             break  # a comma after sound steps
         fault = _take_step(segment.split(), place, at_hand)
-        if fault is None:
-            continue
-        if is_last and _can_complete(segment, at_hand, target):
-            return _unfinished()
-        return fault
+        if fault is not None:
+            return _UNFINISHED if is_last and _can_complete(segment, at_hand, target) else fault
     return _judge_left(at_hand, target)
 
 
@@ -131,7 +109,7 @@ def _can_complete(segment: str, at_hand: Sequence[Fraction], target: int) -> boo
     )
 
 
-def _next_steps(at_hand: Sequence[Fraction]) -> Iterator[tuple[Step, tuple[Fraction, ...]]]:
+def _next_steps(at_hand: Sequence[Fraction]) -> Iterator[tuple[Operation, tuple[Fraction, ...]]]:
     """Yield every legal next step with the numbers, sorted, that it leaves."""
     for first, second in itertools.permutations(range(len(at_hand)), 2):
         left, right = at_hand[first], at_hand[second]
@@ -139,7 +117,7 @@ def _next_steps(at_hand: Sequence[Fraction]) -> Iterator[tuple[Step, tuple[Fract
         for op in PRECEDENCE:
             if op != "/" or right:
                 result = apply_operator(left, op, right)
-                yield Step(left, op, right, result), tuple(sorted((*others, result)))
+                yield Operation(left, op, right, result), tuple(sorted((*others, result)))
 
 
 def _judge_left(at_hand: Sequence[Fraction], target: int) -> Verdict:
@@ -149,13 +127,9 @@ def _judge_left(at_hand: Sequence[Fraction], target: int) -> Verdict:
             return Verdict(Outcome.correct, f"your steps lead to {target}")
         return Verdict(Outcome.wrong_value, f"your steps lead to {at_hand[0]}, not {target}")
     if can_make(tuple(sorted(at_hand)), Fraction(target)):
-        return _unfinished()
+        return _UNFINISHED
     left = ", ".join(str(number) for number in at_hand)
     return Verdict(Outcome.wrong_numbers, f"your steps leave {left}, which cannot make {target} any more")
-
-
-def _unfinished() -> Verdict:
-    return Verdict(Outcome.legal_prefix, "your steps start well but are not finished: the rest could still be done")
 
 
 def _illegal(reason: str) -> Verdict:
@@ -163,9 +137,6 @@ def _illegal(reason: str) -> Verdict:
 
 
 @lru_cache(maxsize=8192)
-def _derive_all(hand: tuple[int, ...], target: int) -> tuple[tuple[Step, ...], ...]:
-    derivations = (
-        tuple(Step(*operation) for operation in trace_operations(parse_expression(text)))
-        for text in solve(hand, target)
-    )
+def _derive_all(hand: tuple[int, ...], target: int) -> tuple[tuple[Operation, ...], ...]:
+    derivations = (tuple(trace_operations(parse_expression(text))) for text in solve(hand, target))
     return tuple(dict.fromkeys(derivations))

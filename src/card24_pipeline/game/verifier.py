@@ -7,9 +7,7 @@ from card24_pipeline.game.errors import IllegalExpressionError
 from card24_pipeline.game.expressions import Expression, evaluate_expression, parse_expression
 from card24_pipeline.game.prefixes import is_legal_prefix
 from card24_pipeline.game.solver import check_hand
-from card24_pipeline.game.verdicts import Outcome, Verdict, feedback
-
-__all__ = ["Outcome", "Verdict", "feedback", "verify"]
+from card24_pipeline.game.verdicts import Outcome, Verdict
 
 
 def verify(formula: str | None, values: Sequence[int], target: int = 24) -> Verdict:
@@ -27,14 +25,6 @@ def verify(formula: str | None, values: Sequence[int], target: int = 24) -> Verd
     - illegal: divides by zero;
     - wrong_value: another value, or another number after "=".
 
-    Args:
-        formula: any text.
-        values: the 1 to 6 numbers of the hand, in any order.
-        target: the value to reach.
-
-    Returns:
-        The verdict; its message is a clause for people.
-
     Raises:
         GameError: a hand or target that `solve` rejects too; never for a text.
     """
@@ -46,10 +36,8 @@ def verify(formula: str | None, values: Sequence[int], target: int = 24) -> Verd
     except IllegalExpressionError as error:
         verdict = Verdict(Outcome.illegal, f"your formula is not legal: {error}")
     if not verdict.is_correct and is_legal_prefix(formula, hand, target):
-        return Verdict(
-            Outcome.legal_prefix,
-            "your formula starts well but is not finished: a correct one could continue it",
-        )
+        message = "your formula starts well but is not finished: a correct one could continue it"
+        return Verdict(Outcome.legal_prefix, message)
     return verdict
 
 

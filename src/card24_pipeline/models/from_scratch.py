@@ -32,13 +32,7 @@ class ArchitectureParams(Params):
 
 
 def build_llama(architecture: ArchitectureParams, tokenizer: PreTrainedTokenizerFast, *, seed: int) -> LlamaForCausalLM:
-    """Initialise a float32 Llama with untied embeddings for ``tokenizer``'s vocabulary.
-
-    Args:
-        architecture: Size of the model.
-        tokenizer: Supplies the vocabulary size and the special token ids.
-        seed: Seed of the initial weights.
-    """
+    """Initialise a float32 Llama with untied embeddings for ``tokenizer``'s vocabulary and special tokens."""
     from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
     set_seed(seed)

@@ -41,12 +41,8 @@ def load_checkpoint(folder: Path, device: str = "cpu") -> tuple[PreTrainedModel,
     The folder's own generation settings are set aside, since some (a repetition penalty, other end tokens) would
     also bend greedy generation.
 
-    Args:
-        folder: What ``from_pretrained`` opens.
-        device: Where the model is to compute, see :func:`find_device`.
-
     Returns:
-        The model in evaluation mode and its tokenizer, which pads on the left.
+        The model, in evaluation mode and on :func:`find_device`'s device, and its tokenizer, which pads on the left.
 
     Raises:
         CheckpointError: See :func:`check_weights`; also if the tokenizer cannot be opened or has no end token, or if

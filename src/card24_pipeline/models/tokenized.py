@@ -19,36 +19,26 @@ class TokenizedExample(TypedDict):
 
 
 def tokenize_examples(
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
-    answers: Sequence[str],
-    *,
-    max_tokens: int,
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], answers: Sequence[str], *, max_tokens: int
 ) -> list[TokenizedExample]:
     """Tokenize prompt–answer pairs once, with the loss on the answer and the end token only.
 
-    Args:
-        tokenizer: A tokenizer with an end-of-sequence token.
-        prompts: Text before the answer; a space joins the two.
-        answers: What the model is to learn to write.
-        max_tokens: The model's context length in tokens.
+    A space joins prompt and answer; the tokenizer has an end token, and ``max_tokens`` is the model's context.
 
     Raises:
         ValueError: If a prompt and its answer do not fit into ``max_tokens``; the error shows the longest.
     """
     prompt_ids = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     answer_ids = tokenizer([f" {answer}" for answer in answers], add_special_tokens=False)["input_ids"]
+    end = [tokenizer.eos_token_id]
     examples: list[TokenizedExample] = [
-        {
-            "input_ids": [*prompt, *answer, tokenizer.eos_token_id],
-            "labels": [IGNORED_LABEL] * len(prompt) + [*answer, tokenizer.eos_token_id],
-        }
+        {"input_ids": prompt + answer + end, "labels": [IGNORED_LABEL] * len(prompt) + answer + end}
         for prompt, answer in zip(prompt_ids, answer_ids, strict=True)
     ]
-    longest = max(range(len(examples)), key=lambda index: len(examples[index]["input_ids"]))
-    length = len(examples[longest]["input_ids"])
-    if length > max_tokens:
+    lengths = [len(example["input_ids"]) for example in examples]
+    longest = lengths.index(max(lengths))
+    if lengths[longest] > max_tokens:
         raise ValueError(
-            f"an example of {length} tokens does not fit into the model's {max_tokens}: {prompts[longest]!r}"
+            f"an example of {lengths[longest]} tokens does not fit into the model's {max_tokens}: {prompts[longest]!r}"
         )
     return examples

@@ -14,16 +14,9 @@ PAD, END, UNKNOWN = "<pad>", "<end>", "<unk>"
 def build_word_tokenizer(texts: Iterable[str], *, max_tokens: int) -> PreTrainedTokenizerFast:
     """Build a tokenizer whose vocabulary is the set of space-separated words of ``texts``.
 
-    Words are numbered in sorted order after the three special tokens, so the vocabulary depends on the set of
-    words alone and not on the order of the texts. Decoding joins words with single spaces.
-
-    Args:
-        texts: Every text that the model is to read or write.
-        max_tokens: Context length to record in the tokenizer (``model_max_length``).
-
-    Returns:
-        A fast tokenizer with ``<pad>``, ``<end>`` (end of sequence) and ``<unk>``; it pads on the left, as
-        batched generation needs.
+    Words are numbered in sorted order after ``<pad>``, ``<end>`` (end of sequence) and ``<unk>``, so the vocabulary
+    depends on the set of words alone and not on the order of the texts. Decoding joins words with single spaces;
+    padding is on the left, as batched generation needs; ``max_tokens`` is the context length that is recorded.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

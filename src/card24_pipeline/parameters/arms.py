@@ -12,11 +12,7 @@ Arm = TypeVar("Arm", bound=Params)
 
 
 def check_arm_name(name: str) -> str:
-    """Return the name of an arm, once it is found sound.
-
-    Raises:
-        ValueError: If it holds anything but letters, digits and ``_``, or is ``all``, which stands for every arm.
-    """
+    """Return the name of an arm; ValueError if it is not sound: ``all`` stands for every arm."""
     if not re.fullmatch(r"[A-Za-z0-9_]+", name) or name == "all":
         raise ValueError("expected a name of letters, digits and '_', and not 'all'")
     return name
@@ -26,12 +22,7 @@ ArmName = Annotated[str, AfterValidator(check_arm_name)]
 
 
 def read_arm(arms: Mapping[str, Any], name: str, kind: type[Arm]) -> Arm:
-    """Return one arm's block, checked; the others are not looked at.
-
-    Args:
-        arms: Blocks by name, as the parameter file holds them.
-        name: The arm.
-        kind: Class of its block.
+    """Return one arm's block, checked, of blocks as the parameter file holds them; the others are not looked at.
 
     Raises:
         ValueError: If there is no such arm, or its block is not sound.

@@ -18,7 +18,7 @@ class FaceRuleParams(Params):
 
     def to_rule(self) -> FaceRule:
         """Return the rule as the game knows it."""
-        return FaceRule(jack=self.jack, queen=self.queen, king=self.king)
+        return FaceRule(self.jack, self.queen, self.king)
 
 
 class OodRuleParams(FaceRuleParams):

@@ -3,7 +3,7 @@
 The classes live beside the nodes that read them, so that a new knob of one node re-runs no other.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -87,11 +87,10 @@ class StudyParams(Params):
             raise ValueError("game.prompt.layout: a from_scratch base is trained on compact prompts only")
         rungs = [f"rung_{number}" for number in range(1, self.selection.ladder_rungs + 1)]
         for name, arm in self.rl_arms.items():
-            for role in [] if arm.roles == "all" else arm.roles:
-                if role.startswith("rung_") and role not in rungs:
-                    raise ValueError(
-                        f"rl_arms.{name}.roles: {role}, but selection.ladder_rungs is {self.selection.ladder_rungs}"
-                    )
+            roles = [] if arm.roles == "all" else arm.roles
+            missing = [role for role in roles if role.startswith("rung_") and role not in rungs]
+            if missing:
+                raise ValueError(f"rl_arms.{name}.roles: {missing[0]}, but selection.ladder_rungs is {len(rungs)}")
             settings = self._choose_settings(name)
             if isinstance(source, FromScratchParams):
                 self._check_context(name, settings, source.architecture.max_tokens)
@@ -102,7 +101,11 @@ class StudyParams(Params):
         try:
             return self.rl_arms[name].choose_settings(self.rl)
         except ValidationError as error:
-            raise ValueError("; ".join(_describe_errors(error, f"rl_arms.{name}.settings"))) from error
+            problems = []
+            for details in error.errors(include_url=False):
+                key = ".".join(["rl_arms", name, "settings", *map(str, details["loc"])])
+                problems.append(f"{key}: {details['msg'].removeprefix('Value error, ')}")
+            raise ValueError("; ".join(problems)) from error
         except ValueError as error:
             raise ValueError(f"rl_arms.{name}: {error}") from error
 
@@ -110,7 +113,7 @@ class StudyParams(Params):
         """Check that a from-scratch base, whose tokens are words, can hold the longest conversation of an arm."""
         rollouts, rules, prompt = settings.rollouts, self.game.rules, self.game.prompt
         cards = ["A"] * HAND_SIZE
-        asked = render_prompt(cards, rules.id.to_rule(), rules.target, layout=prompt.layout, style=prompt.style)
+        asked = render_prompt(cards, rules.id.to_rule(), rules.target, **prompt.wording)
         # A failed answer that was cut is ended by one more token, and the prompt comes again.
         needed = rollouts.max_tries * (len(asked.split()) + rollouts.max_new_tokens + 1) - 1
         if needed > max_tokens:
@@ -124,12 +127,6 @@ class StudyParams(Params):
 def _check_known(key: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         raise ValueError(f"{key}: expected one of {', '.join(known)}, got '{value}'")
-
-
-def _describe_errors(error: ValidationError, parent: str) -> Iterator[str]:
-    for details in error.errors(include_url=False):
-        key = ".".join([parent, *map(str, details["loc"])])
-        yield f"{key}: {details['msg'].removeprefix('Value error, ')}"
 
 
 class ProjectParams(StudyParams, ToolParams):

@@ -8,12 +8,14 @@ are those of the other algorithms.
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import math
+import os
 import random
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from card24_pipeline.training.group_metrics import AnswerRecorder, count_update_flops, tidy_history
+from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
 from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.progress import find_trainer_state, read_trainer_step
-from card24_pipeline.training.rl_params import KlParams, RlParams
-from card24_pipeline.training.rl_run import RlError, RlRun, RlSetup
-from card24_pipeline.training.rollouts import check_hands
+from card24_pipeline.training.rl_params import KlParams
+from card24_pipeline.training.rl_run import CardTask, RlError, RlRun, RlSetup, add_to_history
+from card24_pipeline.training.rollouts import Episode, SampledAnswer, check_hands, describe_episodes
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -35,20 +37,67 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LOGGED = {
+    "policy_loss": "loss",
+    "entropy_nats": "entropy",
+    "kl_anchor_nats": "kl",
+    "clip_fraction": "clip_ratio/region_mean",
+    "gradient_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+}
+
 
 @dataclass(frozen=True)
 class GroupAlgorithm:
-    """An algorithm of TRL: ``<name>Trainer`` with ``<name>Config``.
+    """An algorithm of TRL: ``<name>Trainer`` with ``<name>Config``, and settings that no other algorithm has.
 
-    Attributes:
-        name: As TRL spells it.
-        config: Settings of its configuration that no other algorithm has.
-        always_reads_old: Whether it evaluates the old policy even where there is one epoch.
+    ``always_reads_old`` says whether it evaluates the old policy even where there is one epoch.
     """
 
     name: str
     config: Mapping[str, Any]
     always_reads_old: bool = False
+
+
+class AnswerRecorder:
+    """Grades sampled answers and keeps the figures of each update."""
+
+    def __init__(
+        self, task: CardTask, prompts: Sequence[list[int]], *, end: int, count_flops: Callable[[list[int]], int]
+    ) -> None:
+        """Take hands with their prompts' token ids, the token that ends an answer, and the cost of an update."""
+        self.rows: list[dict[str, float]] = []
+        self.update = 1
+        self._task, self._prompts, self._end, self._count_flops = task, prompts, end, count_flops
+
+    def grade(self, completions: list[str], completion_ids: list[list[int]], hand: list[int], **_: Any) -> list[float]:
+        """Return the reward of each answer of an update, and keep a row of figures; TRL calls this once an update.
+
+        Args:
+            completions: The answers' texts, without special tokens.
+            completion_ids: Their tokens, up to the end token or the length limit.
+            hand: Index of each one's hand.
+        """
+        episodes = []
+        for text, ids, index in zip(completions, completion_ids, hand, strict=True):
+            prompt = self._prompts[index]
+            episode = Episode(self._task.hands[index], list(prompt), [-1] * len(prompt))
+            episode.add_turn(SampledAnswer(ids, [], cut=self._end not in ids), text, self._task)
+            episodes.append(episode)
+        flops = self._count_flops([len(episode.ids) for episode in episodes])
+        self.rows.append(describe_episodes(episodes) | {"flops": flops})
+        return [reward for episode in episodes for reward in episode.rewards]
+
+    def save(self, folder: Path) -> None:
+        """Write the rows so far beside TRL's states; the file is whole or absent."""
+        folder.mkdir(parents=True, exist_ok=True)
+        staged = folder / "updates.json.partial"
+        staged.write_text(json.dumps(self.rows))
+        os.replace(staged, folder / "updates.json")
+
+    def load(self, folder: Path, *, updates: int) -> None:
+        """Take up the rows of the first ``updates`` updates; those that came after the state are played again."""
+        self.rows = json.loads((folder / "updates.json").read_text())[:updates]
 
 
 def train_group_relative(setup: RlSetup, progress: Path, *, algorithm: GroupAlgorithm) -> RlRun:
@@ -64,18 +113,14 @@ def train_group_relative(setup: RlSetup, progress: Path, *, algorithm: GroupAlgo
 
     model, settings, kl = setup.model, setup.settings, setup.kl
     epochs, state = settings.group.epochs, progress / "state"
-    recorder = AnswerRecorder(
-        setup.task,
-        check_hands(model, setup.tokenizer, setup.task, settings.rollouts),
-        end=setup.tokenizer.eos_token_id,
-        count_flops=lambda lengths: count_update_flops(
-            model,
-            lengths,
-            epochs=epochs,
-            reads_old=algorithm.always_reads_old or epochs > 1,
-            anchored=kl.coefficient > 0,
-        ),
-    )
+    # Sampling, the passes that TRL holds fixed (of the old policy and an anchor), and every epoch of training.
+    passes = 1 + (algorithm.always_reads_old or epochs > 1) + (kl.coefficient > 0)
+
+    def count_flops(lengths: list[int]) -> int:
+        return passes * count_forward_flops(model, lengths) + epochs * count_training_flops(model, lengths)
+
+    prompts = check_hands(model, setup.tokenizer, setup.task, settings.rollouts)
+    recorder = AnswerRecorder(setup.task, prompts, end=setup.tokenizer.eos_token_id, count_flops=count_flops)
     resume_from, resumed_at = find_trainer_state(state), 0
     if resume_from is not None:
         resumed_at = read_trainer_step(resume_from) // epochs
@@ -85,15 +130,32 @@ def train_group_relative(setup: RlSetup, progress: Path, *, algorithm: GroupAlgo
     with _own_chance(), bar:
         trainer = _build_trainer(setup, recorder, algorithm, state=state)
         if setup.anchor is not None and kl.coefficient:
-            _set_reference(trainer, setup.anchor, kl, temperature=settings.rollouts.temperature)
+            _set_reference(trainer, setup.anchor, setup)
         trainer.add_callback(_watch(recorder, bar, folder=state, epochs=epochs))
         started = time.perf_counter()
         _train(trainer, recorder, state=state, resume_from=resume_from)
         seconds = time.perf_counter() - started
     shutil.rmtree(state, ignore_errors=True)
     hands = (settings.updates - resumed_at) * settings.rollouts.hands_per_update
-    history = tidy_history(recorder.rows, trainer.state.log_history, epochs=epochs, kl=kl)
+    history = _tidy_history(recorder.rows, trainer.state.log_history, epochs=epochs, kl=kl)
     return RlRun(history, {"wall_seconds": seconds, "hands_per_second": hands / seconds})
+
+
+def _tidy_history(
+    rows: Sequence[dict[str, float]], log_history: Sequence[dict[str, Any]], *, epochs: int, kl: KlParams
+) -> list[dict[str, float]]:
+    """Join the recorder's rows with what TRL logged at each optimiser step, averaged over the update's steps."""
+    steps = [entry for entry in log_history if "loss" in entry]
+    history: list[dict[str, float]] = []
+    for number, row in enumerate(rows, start=1):
+        figures = {"update": number, **row}
+        for column, key in _LOGGED.items():
+            logged = [entry[key] for entry in steps[(number - 1) * epochs : number * epochs] if key in entry]
+            figures[column] = sum(logged) / len(logged) if logged else math.nan
+        if kl.anchor == "start":
+            figures["kl_start_nats"] = figures["kl_anchor_nats"]
+        add_to_history(history, figures)
+    return history
 
 
 def _build_trainer(
@@ -110,13 +172,8 @@ def _build_trainer(
     order = order_examples([1] * len(hands), steps=settings.updates, batch_size=per_update, seed=setup.seed)
     rows = Dataset.from_list([{"prompt": hand.prompt, "hand": index} for index, hand in enumerate(hands)])
     chosen, epochs = settings.optimiser, settings.group.epochs
-    optimiser = torch.optim.AdamW(
-        setup.model.parameters(),
-        lr=chosen.learning_rate,
-        betas=(0.9, chosen.adam_beta2),
-        weight_decay=chosen.weight_decay,
-        fused=True,
-    )
+    adam = {"betas": (0.9, chosen.adam_beta2), "weight_decay": chosen.weight_decay, "fused": True}
+    optimiser = torch.optim.AdamW(setup.model.parameters(), lr=chosen.learning_rate, **adam)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: chosen.share(step // epochs + 1, updates=settings.updates)
     )
@@ -134,14 +191,11 @@ def _build_trainer(
         def create_model_card(self, *args: Any, **kwargs: Any) -> None:
             """Write none: a training state has no reader."""
 
+    config: Any = getattr(trl, f"{algorithm.name}Config")
     trainer = CardTrainer(
         model=setup.model,
         reward_funcs=recorder.grade,
-        args=getattr(trl, f"{algorithm.name}Config")(
-            **_configure(settings, seed=setup.seed, state=state),
-            **algorithm.config,
-            use_cpu=setup.model.device.type == "cpu",
-        ),
+        args=config(**_configure(setup, state=state), **algorithm.config),
         train_dataset=rows.select(order),
         processing_class=setup.tokenizer,
         optimizers=(optimiser, schedule),
@@ -150,9 +204,9 @@ def _build_trainer(
     return trainer
 
 
-def _configure(settings: RlParams, *, seed: int, state: Path) -> dict[str, Any]:
+def _configure(setup: RlSetup, *, state: Path) -> dict[str, Any]:
     """Translate settings into TRL's; updates become optimiser steps, ``epochs`` to one."""
-    rollouts, group = settings.rollouts, settings.group
+    settings, rollouts, group = setup.settings, setup.settings.rollouts, setup.settings.group
     return {
         "output_dir": str(state),
         "max_steps": settings.updates * group.epochs,
@@ -176,7 +230,8 @@ def _configure(settings: RlParams, *, seed: int, state: Path) -> dict[str, Any]:
         "logging_nan_inf_filter": False,
         "save_steps": settings.resume_every_updates * group.epochs,
         "save_total_limit": 1,
-        "seed": seed,
+        "seed": setup.seed,
+        "use_cpu": setup.model.device.type == "cpu",
         "bf16": False,
         "gradient_checkpointing": False,
         "use_vllm": False,
@@ -186,15 +241,13 @@ def _configure(settings: RlParams, *, seed: int, state: Path) -> dict[str, Any]:
     }
 
 
-def _set_reference(
-    trainer: GRPOTrainer | RLOOTrainer, anchor: PreTrainedModel, kl: KlParams, *, temperature: float
-) -> None:
+def _set_reference(trainer: GRPOTrainer | RLOOTrainer, anchor: PreTrainedModel, setup: RlSetup) -> None:
     """Give the trainer a copy of the anchor as its reference, prepared as TRL prepares one of its own."""
     from trl.trainer.utils import add_fused_lm_head
 
     reference = copy.deepcopy(anchor).eval()
-    add_fused_lm_head(reference, temperature=temperature)
-    trainer.beta = kl.coefficient
+    add_fused_lm_head(reference, temperature=setup.settings.rollouts.temperature)
+    trainer.beta = setup.kl.coefficient
     trainer.ref_model = trainer.accelerator.prepare_model(reference, evaluation_mode=True)
 
 

@@ -98,9 +98,7 @@ def train_language_model(
     Args:
         model: Trained in float32 on its device, all parameters.
         tokenizer: Saved with every checkpoint; its pad token fills short rows.
-        examples: Tokenized once, see :func:`tokenize_examples`.
-        schedule: Optimisation settings.
-        save_steps: Optimiser steps after which to save, each within ``schedule.steps``.
+        save_steps: Optimiser steps after which to save.
         seed: Order of the examples.
         progress: Private folder of this run.
 
@@ -184,9 +182,8 @@ def _watch(tokenizer: PreTrainedTokenizerBase, save_steps: frozenset[int], progr
 
     class RunCallback(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            self.bar = tqdm(
-                total=state.max_steps, initial=state.global_step, desc="training", unit="step", mininterval=2.0
-            )
+            done, total = state.global_step, state.max_steps
+            self.bar = tqdm(total=total, initial=done, desc="training", unit="step", mininterval=2.0)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             folder = progress / f"step_{state.global_step}"
@@ -210,9 +207,8 @@ def _watch(tokenizer: PreTrainedTokenizerBase, save_steps: frozenset[int], progr
 def _count_costs(model: PreTrainedModel, lengths: Sequence[int], *, batch_size: int) -> list[tuple[int, int]]:
     """Return the tokens and the floating-point operations spent by the end of each step, padding left out."""
     batches = [lengths[start : start + batch_size] for start in range(0, len(lengths), batch_size)]
-    tokens = accumulate(sum(batch) for batch in batches)
-    flops = accumulate(count_training_flops(model, batch) for batch in batches)
-    return list(zip(tokens, flops, strict=True))
+    flops = [count_training_flops(model, batch) for batch in batches]
+    return list(zip(accumulate(map(sum, batches)), accumulate(flops), strict=True))
 
 
 def _tidy_history(log_history: list[dict[str, Any]], costs: list[tuple[int, int]]) -> list[dict[str, float]]:

@@ -62,23 +62,18 @@ class PolicyWithValue:
             if module is not None:
                 yield from module.named_parameters(prefix=prefix)
 
-    def trunk_parameters(self) -> list[torch.nn.Parameter]:
-        """Return everything that is trained but the value head."""
-        return [parameter for name, parameter in self.named_parameters() if not name.startswith("value_head.")]
-
     def evaluate(self, batch: RolloutBatch) -> TokenEvaluation:
         """Evaluate every sampled token by one forward pass, log-probabilities in float32 or better."""
         hidden = _hidden_states(self.model.base_model, batch)
         states = hidden if self.critic is None else _hidden_states(self.critic, batch)
         log_distribution = _log_distribution(self.model, batch, hidden, self.temperature)
-        drawn = batch.input_ids[batch.sampled]
+        drawn = batch.input_ids[batch.sampled][:, None]
         values = self.value_head(states)[..., 0]
-        last = values.gather(1, (batch.lengths - 1)[:, None])[:, 0]
         return TokenEvaluation(
             log_distribution=log_distribution,
-            log_probabilities=log_distribution.gather(1, drawn[:, None])[:, 0],
+            log_probabilities=log_distribution.gather(1, drawn)[:, 0],
             values=values[:, :-1][batch.sampled[:, 1:]],
-            last_values=last,
+            last_values=values.gather(1, (batch.lengths - 1)[:, None])[:, 0],
         )
 
 

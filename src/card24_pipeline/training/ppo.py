@@ -21,16 +21,17 @@ from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.policy import PolicyWithValue, evaluate_distribution, token_kl
 from card24_pipeline.training.ppo_losses import (
     Prepared,
+    StepMetrics,
+    explained_variance,
     normalise_advantages,
     prepare_batch,
     token_losses,
     weigh_losses,
 )
-from card24_pipeline.training.ppo_metrics import StepMetrics, describe_episodes, explained_variance
 from card24_pipeline.training.ppo_state import load_state, save_state
-from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError, RlRun, RlSetup
+from card24_pipeline.training.rl_run import RlError, RlRun, RlSetup, add_to_history
 from card24_pipeline.training.rollout_batch import RolloutBatch, collate_episodes
-from card24_pipeline.training.rollouts import Episode, check_hands, play_episodes
+from card24_pipeline.training.rollouts import Episode, check_hands, describe_episodes, play_episodes
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +54,7 @@ def train(setup: RlSetup, progress: Path) -> RlRun:
                 kept = number - 1 - (number - 1) % settings.resume_every_updates
                 where = str(state / f"after_{kept}") if kept else "the checkpoint that the run started from"
                 raise RlError(f"update {number}: {error}; the last good state is {where}") from error
-            history.append(_accumulate(figures, history))
+            add_to_history(history, figures)
             bar.set_postfix(reward=f"{figures['reward']:.2f}", success=f"{figures['success']:.0%}", refresh=False)
             bar.update()
             if number % settings.resume_every_updates == 0 and number < settings.updates:
@@ -61,12 +62,6 @@ def train(setup: RlSetup, progress: Path) -> RlRun:
     seconds = time.perf_counter() - started
     hands = (settings.updates - resumed_at) * settings.rollouts.hands_per_update
     return RlRun(history, {"wall_seconds": seconds, "hands_per_second": hands / seconds, **trainer.seconds})
-
-
-def _accumulate(figures: dict[str, float], history: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Turn the counts of one update into counts since the start of the run."""
-    before = history[-1] if history else dict.fromkeys(("hands", "rollout_tokens", "flops"), 0)
-    return figures | {name: figures[name] + before[name] for name in ("hands", "rollout_tokens", "flops")}
 
 
 class PpoTrainer:
@@ -77,29 +72,23 @@ class PpoTrainer:
         import torch
 
         settings, model = setup.settings, setup.model
-        check_hands(model, setup.tokenizer, setup.task, settings.rollouts)
-        self.policy = PolicyWithValue(
-            model.eval(), critic=settings.ppo.critic, temperature=settings.rollouts.temperature
-        )
+        rollouts, chosen = settings.rollouts, settings.optimiser
+        check_hands(model, setup.tokenizer, setup.task, rollouts)
+        self.policy = PolicyWithValue(model.eval(), critic=settings.ppo.critic, temperature=rollouts.temperature)
+        trunk = [each for name, each in self.policy.named_parameters() if not name.startswith("value_head.")]
+        groups = [
+            {"params": trunk, "peak": chosen.learning_rate},
+            {"params": self.policy.value_head.parameters(), "peak": settings.ppo.value_head_learning_rate},
+        ]
         self.optimiser = torch.optim.AdamW(
-            [
-                {"params": self.policy.trunk_parameters(), "peak": settings.optimiser.learning_rate},
-                {"params": self.policy.value_head.parameters(), "peak": settings.ppo.value_head_learning_rate},
-            ],
-            betas=(0.9, settings.optimiser.adam_beta2),
-            weight_decay=settings.optimiser.weight_decay,
-            fused=True,
+            groups, betas=(0.9, chosen.adam_beta2), weight_decay=chosen.weight_decay, fused=True
         )
         self.seconds = {"rollout_seconds": 0.0, "evaluation_seconds": 0.0, "optimisation_seconds": 0.0}
         self._setup, self._settings = setup, settings
         self._start = copy.deepcopy(model)
         self._anchor = setup.anchor if setup.kl.coefficient else None
-        self._order = order_examples(
-            [1] * len(setup.task.hands),
-            steps=settings.updates,
-            batch_size=settings.rollouts.hands_per_update,
-            seed=setup.seed,
-        )
+        sizes = {"steps": settings.updates, "batch_size": rollouts.hands_per_update}
+        self._order = order_examples([1] * len(setup.task.hands), **sizes, seed=setup.seed)
 
     def update(self, number: int) -> dict[str, float]:
         """Run update ``number``, counted from 1, and return its figures, see ``HISTORY_COLUMNS``.
@@ -107,39 +96,32 @@ class PpoTrainer:
         Raises:
             RlError: If a figure is not finite; the error names the hand.
         """
-        generator = _seed_generator(self._setup.seed, number)
+        import torch
+
+        setup, settings = self._setup, self._settings
+        generator = _seed_generator(setup.seed, number)
         clock = time.perf_counter()
+        size = settings.rollouts.hands_per_update
+        hands = [setup.task.hands[index] for index in self._order[(number - 1) * size : number * size]]
         episodes = play_episodes(
-            self.policy.model,
-            self._setup.tokenizer,
-            self._setup.task,
-            self._deal(number),
-            self._settings.rollouts,
-            generator=generator,
+            self.policy.model, setup.tokenizer, setup.task, hands, settings.rollouts, generator=generator
         )
         clock = self._clock("rollout_seconds", clock)
         minibatches, figures = self._prepare(episodes)
         clock = self._clock("evaluation_seconds", clock)
-        share = self._settings.optimiser.share(number, updates=self._settings.updates)
+        share = settings.optimiser.share(number, updates=settings.updates)
         for group in self.optimiser.param_groups:
             group["lr"] = share * group["peak"]
         metrics = StepMetrics()
-        for epoch in range(self._settings.ppo.epochs):
-            for index in _order_minibatches(len(minibatches), epoch, generator):
+        count = len(minibatches)
+        for epoch in range(settings.ppo.epochs):
+            # Hands come shuffled, so the first epoch takes them as they are.
+            for index in torch.randperm(count, generator=generator).tolist() if epoch else range(count):
                 self._step(minibatches[index], metrics)
         self._clock("optimisation_seconds", clock)
+        rate, flops = share * settings.optimiser.learning_rate, self._count_flops(episodes)
         figures |= describe_episodes(episodes) | metrics.summarise()
-        figures |= {
-            "update": number,
-            "learning_rate": share * self._settings.optimiser.learning_rate,
-            "flops": self._count_flops(episodes),
-        }
-        return {name: figures[name] for name in HISTORY_COLUMNS}
-
-    def _deal(self, number: int) -> list[Hand]:
-        """Return the hands of an update: seeded permutations of all of them, one after another."""
-        size = self._settings.rollouts.hands_per_update
-        return [self._setup.task.hands[index] for index in self._order[(number - 1) * size : number * size]]
+        return figures | {"update": number, "learning_rate": rate, "flops": flops}
 
     def _prepare(self, episodes: Sequence[Episode]) -> tuple[list[list[Prepared]], dict[str, float]]:
         """Evaluate the episodes once, as they will be trained on, and estimate their advantages.
@@ -196,7 +178,7 @@ class PpoTrainer:
         if not norm.isfinite():
             first = minibatch[0].batch.name_hand(0)
             raise RlError(f"the gradient's norm is {float(norm)} on the minibatch that begins with {first}")
-        metrics.add_gradient_norm(float(norm))
+        metrics.gradient_norms.append(float(norm))
         self.optimiser.step()
 
     def _clock(self, part: str, since: float) -> float:
@@ -230,19 +212,8 @@ def _seed_generator(seed: int, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
 
 
-def _order_minibatches(count: int, epoch: int, generator: torch.Generator) -> list[int]:
-    """Return the order of an epoch's minibatches; hands come shuffled, so the first epoch takes them as they are."""
-    import torch
-
-    return list(range(count)) if epoch == 0 else torch.randperm(count, generator=generator).tolist()
-
-
 def _check_finite(values: torch.Tensor, batch: RolloutBatch, what: str) -> None:
-    """Check that the figure of every sampled token is finite.
-
-    Raises:
-        RlError: If one is not, naming its hand.
-    """
+    """Check that the figure of every sampled token is finite; RlError names the hand of one that is not."""
     sound = values.isfinite()
     if not sound.all():
         token = int((~sound).nonzero()[0])

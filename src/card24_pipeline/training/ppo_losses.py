@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -56,13 +58,7 @@ def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoParam
         ends_turn=batch.ends_turn,
         settings=settings,
     )[batch.valid]
-    return Prepared(
-        batch=batch,
-        old_log_probabilities=seen.log_probabilities,
-        old_values=seen.values,
-        advantages=advantages,
-        returns=advantages + seen.values,
-    )
+    return Prepared(batch, seen.log_probabilities, seen.values, advantages, advantages + seen.values)
 
 
 def estimate_advantages(
@@ -130,12 +126,7 @@ def token_losses(
 
     The policy's is the clipped surrogate, -min(ρ A, clip(ρ, 1 ± ε) A) (Schulman et al. 2017, arXiv 1707.06347,
     eq. 7); the value's half the larger of the squared errors with and without clipping the value's change.
-
-    Args:
-        seen: Policy and critic now.
-        fixed: The micro-batch and what was true of it before the update.
-        settings: Clip ranges.
-        anchor: The anchor's log-distribution at each token, (N, vocabulary), or None.
+    ``seen`` is of now, ``fixed`` of before the update; ``anchor`` the anchor's log-distribution, (N, vocabulary).
     """
     import torch
 
@@ -158,3 +149,47 @@ def weigh_losses(losses: TokenLosses, settings: PpoParams, kl: KlParams) -> torc
     """Return what is minimised, (N,) over the sampled tokens."""
     total = losses.policy + settings.value_coefficient * losses.value - settings.entropy_coefficient * losses.entropy
     return total if losses.anchor_kl is None else total + kl.coefficient * losses.anchor_kl
+
+
+def explained_variance(returns: torch.Tensor, values: torch.Tensor) -> float:
+    """Return 1 − Var(returns − values) / Var(returns); NaN where all returns are equal but for rounding."""
+    import torch
+
+    variance = returns.var(correction=0)
+    rounding = (torch.finfo(returns.dtype).eps * returns.abs().max()) ** 2
+    return float(1 - (returns - values).var(correction=0) / variance) if variance > rounding else float("nan")
+
+
+class StepMetrics:
+    """Averages over all tokens of an update's gradient steps; gradient norms over its steps."""
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self.gradient_norms: list[float] = []
+        self._sums: defaultdict[str, float] = defaultdict(float)
+        self._tokens = 0
+        self._ratios: list[float] = []
+
+    def add(self, losses: TokenLosses) -> None:
+        """Add the tokens of a micro-batch; KL to the old policy by the estimator ρ − 1 − log ρ."""
+        ratio = losses.ratio.detach()
+        tokens = {
+            "policy_loss": losses.policy,
+            "value_loss": losses.value,
+            "entropy_nats": losses.entropy,
+            "kl_old_nats": ratio - 1 - ratio.log(),
+            "kl_anchor_nats": ratio * math.nan if losses.anchor_kl is None else losses.anchor_kl,
+            "clip_fraction": losses.clipped.to(ratio.dtype),
+        }
+        for name, values in tokens.items():
+            self._sums[name] += float(values.detach().sum())
+        self._tokens += len(ratio)
+        self._ratios += [float(ratio.min()), float(ratio.max())]
+
+    def summarise(self) -> dict[str, float]:
+        """Return the averages and extremes."""
+        return {name: total / self._tokens for name, total in self._sums.items()} | {
+            "ratio_min": min(self._ratios),
+            "ratio_max": max(self._ratios),
+            "gradient_norm": sum(self.gradient_norms) / len(self.gradient_norms),
+        }

@@ -55,7 +55,8 @@ def load_state(folder: Path, policy: PolicyWithValue, optimiser: torch.optim.Ada
     import torch
     from safetensors.torch import load_file
 
-    state = _find_whole_state(folder)
+    states = sorted(folder.glob("after_*"), key=lambda path: int(path.name.removeprefix("after_")), reverse=True)
+    state = next(filter(_is_whole, states), None)
     if state is None:
         return []
     tensors = load_file(state / "state.safetensors")
@@ -69,14 +70,11 @@ def load_state(folder: Path, policy: PolicyWithValue, optimiser: torch.optim.Ada
     return history
 
 
-def _find_whole_state(folder: Path) -> Path | None:
-    """Return the newest state whose files are all there in full length."""
-    states = sorted(folder.glob("after_*"), key=lambda path: int(path.name.removeprefix("after_")), reverse=True)
-    for state in states:
-        try:
-            check_manifest(state)
-        except CheckpointError as error:
-            logger.info("Passing over a state that is not whole: %s", error)
-        else:
-            return state
-    return None
+def _is_whole(state: Path) -> bool:
+    """Say whether a state's files are all there in full length."""
+    try:
+        check_manifest(state)
+    except CheckpointError as error:
+        logger.info("Passing over a state that is not whole: %s", error)
+        return False
+    return True

@@ -33,14 +33,11 @@ def open_progress(folder: Path, *inputs: ProgressInput) -> Path:
         ``folder/<digest>``, with what an interrupted run left there, or empty: when nothing fits, or when the
         environment variable ``CARD24_FRESH`` is set to anything but an empty string.
     """
-    digest = digest_inputs(*inputs)
-    work = folder / digest
-    stale = [] if not folder.is_dir() else [path for path in folder.iterdir() if path != work]
-    if os.environ.get(FRESH_VARIABLE) and work.is_dir():
-        stale.append(work)
-    for path in stale:
-        logger.info("Dropping the training state in %s: it belongs to other inputs, code or a forced run", path)
-        shutil.rmtree(path)
+    work = folder / digest_inputs(*inputs)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path != work or os.environ.get(FRESH_VARIABLE):
+            logger.info("Dropping the training state in %s: it belongs to other inputs, code or a forced run", path)
+            shutil.rmtree(path)
     work.mkdir(parents=True, exist_ok=True)
     return work
 
@@ -59,20 +56,14 @@ def read_trainer_step(state: Path) -> int:
 def digest_inputs(*inputs: ProgressInput) -> str:
     """Return 16 hexadecimal digits that change with any input or any source file of the package."""
     digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    for source in sorted(package.rglob("*.py")):
+    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(source.read_bytes())
     for value in inputs:
-        digest.update(hashlib.sha256(_describe_input(value).encode()).digest())
+        if isinstance(value, Path):
+            text = json.dumps(check_manifest(value), sort_keys=True)
+        elif isinstance(value, pd.DataFrame):
+            text = value.to_csv(index=False)
+        else:
+            text = value.model_dump_json() if isinstance(value, BaseModel) else str(value)
+        digest.update(hashlib.sha256(text.encode()).digest())
     return digest.hexdigest()[:16]
-
-
-def _describe_input(value: ProgressInput) -> str:
-    """Describe one input by its content."""
-    if isinstance(value, Path):
-        return json.dumps(check_manifest(value), sort_keys=True)
-    if isinstance(value, pd.DataFrame):
-        return value.to_csv(index=False)
-    if isinstance(value, BaseModel):
-        return value.model_dump_json()
-    return str(value)

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from card24_pipeline.game.rewards import RewardTable
+from card24_pipeline.game.verdicts import Verdict
 from card24_pipeline.parameters.base import Params
 
 Algorithm = Literal["ppo", "grpo", "rloo"]
@@ -46,9 +47,9 @@ class RewardParams(Params):
     illegal: float
     no_formula: float
 
-    def to_table(self) -> RewardTable:
-        """Return the rewards as the game knows them."""
-        return RewardTable(**self.model_dump())
+    def reward(self, verdict: Verdict) -> float:
+        """Return what a try with this verdict is worth."""
+        return float(getattr(self, verdict.outcome.value))
 
 
 class OptimiserParams(Params):
@@ -125,11 +126,7 @@ class RlParams(Params):
     group: GroupParams
 
     def lay_over(self, changes: Mapping[str, Any]) -> Self:
-        """Return these settings with others laid over them, key by key.
-
-        Raises:
-            ValueError: If a key is unknown or a value wrong.
-        """
+        """Return these settings with others laid over them, key by key; ValueError if a key or value is wrong."""
         return type(self).model_validate(_merge(self.model_dump(), changes))
 
     def check_algorithm(self, algorithm: Algorithm) -> None:
@@ -138,22 +135,20 @@ class RlParams(Params):
         Raises:
             ValueError: If GRPO or RLOO is to play several tries, or batches do not divide.
         """
-        if algorithm == "ppo":
-            self._check_hands("ppo.minibatch_size", self.ppo.minibatch_size)
-            return
-        if self.rollouts.max_tries > 1:
-            raise ValueError(
-                f"max_tries {self.rollouts.max_tries} with {algorithm}: TRL's trainer compares whole answers to "
-                "one prompt and has no value of the state after a failed try; use max_tries 1 or ppo"
-            )
-        if self.rollouts.max_turns_per_update is not None:
-            raise ValueError(f"max_turns_per_update has no meaning with {algorithm}: every hand is one turn")
-        self._check_hands("group.answers_per_hand", self.group.answers_per_hand)
-        self._check_hands("group.micro_batch_size", self.group.micro_batch_size)
-
-    def _check_hands(self, name: str, size: int) -> None:
-        if self.rollouts.hands_per_update % size:
-            raise ValueError(f"hands_per_update {self.rollouts.hands_per_update} is no multiple of {name} {size}")
+        rollouts, sizes = self.rollouts, ["ppo.minibatch_size"]
+        if algorithm != "ppo":
+            sizes = ["group.answers_per_hand", "group.micro_batch_size"]
+            if rollouts.max_tries > 1:
+                raise ValueError(
+                    f"max_tries {rollouts.max_tries} with {algorithm}: TRL's trainer compares whole answers to "
+                    "one prompt and has no value of the state after a failed try; use max_tries 1 or ppo"
+                )
+            if rollouts.max_turns_per_update is not None:
+                raise ValueError(f"max_turns_per_update has no meaning with {algorithm}: every hand is one turn")
+        for name in sizes:
+            size = attrgetter(name)(self)
+            if rollouts.hands_per_update % size:
+                raise ValueError(f"hands_per_update {rollouts.hands_per_update} is no multiple of {name} {size}")
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,37 +10,19 @@ from typing import TYPE_CHECKING
 
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.prompts import AnswerStyle, PromptLayout
-from card24_pipeline.game.rewards import RewardTable
 from card24_pipeline.game.verdicts import Outcome, Verdict
-from card24_pipeline.training.rl_params import KlParams, RlParams
+from card24_pipeline.training.rl_params import KlParams, RewardParams, RlParams
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_COUNTS = ("hands", "rollout_tokens", "flops")
+
 HISTORY_COLUMNS = (
-    "update",
-    "reward",
-    "success",
-    *(f"share_{outcome.value}" for outcome in Outcome),
-    "turns",
-    "answer_tokens",
-    "cut_share",
-    "policy_loss",
-    "value_loss",
-    "entropy_nats",
-    "kl_old_nats",
-    "kl_start_nats",
-    "kl_anchor_nats",
-    "clip_fraction",
-    "ratio_min",
-    "ratio_max",
-    "explained_variance",
-    "gradient_norm",
-    "learning_rate",
-    "sampler_drift_nats",
-    "hands",
-    "rollout_tokens",
-    "flops",
+    *("update", "reward", "success", *(f"share_{outcome.value}" for outcome in Outcome)),
+    *("turns", "answer_tokens", "cut_share", "policy_loss", "value_loss", "entropy_nats"),
+    *("kl_old_nats", "kl_start_nats", "kl_anchor_nats", "clip_fraction", "ratio_min", "ratio_max"),
+    *("explained_variance", "gradient_norm", "learning_rate", "sampler_drift_nats", *_COUNTS),
 )
 """Columns of a run's history; a figure that an algorithm does not have is NaN. ``hands``, ``rollout_tokens`` and
 ``flops`` count from the start of the run, everything else is of one update. PPO measures ``kl_start_nats`` on the
@@ -61,6 +43,10 @@ class Hand:
     values: tuple[int, ...]
     target: int
 
+    def __str__(self) -> str:
+        """Name it, as errors do."""
+        return f"hand {self.identity} ({self.cards})"
+
 
 @dataclass(frozen=True)
 class CardTask:
@@ -69,18 +55,14 @@ class CardTask:
     hands: Sequence[Hand]
     layout: PromptLayout
     style: AnswerStyle
-    rewards: RewardTable
+    rewards: RewardParams
 
     def judge(self, answer: str, hand: Hand) -> tuple[Verdict, float]:
-        """Return the verdict on an answer, and its reward.
-
-        Raises:
-            RlError: If the reward is not finite.
-        """
+        """Return the verdict on an answer, and its reward; RlError if that is not finite."""
         verdict = grade_answer(answer, hand.values, hand.target, layout=self.layout, style=self.style)
         reward = self.rewards.reward(verdict)
         if not math.isfinite(reward):
-            raise RlError(f"the reward of hand {hand.identity} ({hand.cards}) is {reward}")
+            raise RlError(f"the reward of {hand} is {reward}")
         return verdict, reward
 
 
@@ -99,11 +81,8 @@ class RlSetup:
     Attributes:
         model: The policy, float32 and in evaluation mode (no dropout: ratios would not start at 1); all parameters are
             trained, in place and on its device.
-        tokenizer: Its tokenizer.
-        task: Hands, their judge and rewards.
-        settings: Rollouts, optimisation and the algorithm's own settings, see ``RlParams.check_algorithm``.
-        kl: Weight of the KL penalty toward ``anchor``.
-        anchor: A model of the same vocabulary and on the same device that is not trained, or None.
+        settings: Those that ``RlParams.check_algorithm`` found sound.
+        anchor: The model of the KL penalty, of the same vocabulary and on the same device, not trained; or None.
         seed: Order of the hands, what is sampled, and the order of minibatches.
 
     Raises:
@@ -122,6 +101,12 @@ class RlSetup:
         """Check that the anchor is there."""
         if self.kl.anchor != "none" and self.anchor is None:
             raise ValueError(f"a KL penalty toward '{self.kl.anchor}' needs that model")
+
+
+def add_to_history(history: list[dict[str, float]], figures: dict[str, float]) -> None:
+    """Append an update's row; its counts become counts since the start of the run."""
+    counts = {name: figures[name] + (history[-1][name] if history else 0) for name in _COUNTS}
+    history.append({name: (figures | counts).get(name, math.nan) for name in HISTORY_COLUMNS})
 
 
 Trainer = Callable[[RlSetup, Path], RlRun]

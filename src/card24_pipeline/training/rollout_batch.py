@@ -19,7 +19,6 @@ class RolloutBatch:
     The N sampled tokens are ordered by episode and then by time wherever they stand in one row of numbers.
 
     Attributes:
-        episodes: The E episodes.
         input_ids: (E, T) int64; padded on the right, so causal attention needs no mask for it.
         sampled: (E, T) bool; which tokens the policy sampled.
         lengths: (E,) int64; tokens of each episode.
@@ -54,19 +53,11 @@ class RolloutBatch:
     def name_hand(self, token: int) -> str:
         """Name the hand that the given one of the N sampled tokens belongs to."""
         row = int(self.valid.nonzero()[token, 0])
-        return f"hand {self.episodes[row].hand.identity} ({self.episodes[row].hand.cards})"
+        return str(self.episodes[row].hand)
 
 
 def collate_episodes(episodes: Sequence[Episode], *, device: torch.device | None = None) -> RolloutBatch:
-    """Lay episodes out as tensors; a turn of n tokens has n sampled tokens, the last of which earns its reward.
-
-    Args:
-        episodes: What was played.
-        device: Where the tensors are to be; torch's default where none is given.
-
-    Raises:
-        ValueError: If there are no episodes.
-    """
+    """Lay episodes out as tensors; the last token of a turn earns its reward. ValueError if there are no episodes."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 

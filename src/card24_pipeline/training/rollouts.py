@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from card24_pipeline.evaluation.preallocated_cache import build_cache
 from card24_pipeline.evaluation.protocol import RevisionProtocol
 from card24_pipeline.game.prompts import PromptLayout
-from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.game.verdicts import Outcome, Verdict
 from card24_pipeline.training.rl_params import RolloutParams
 from card24_pipeline.training.rl_run import CardTask, Hand, RlError
 
@@ -32,13 +32,11 @@ class Episode:
     """One hand as it was played, turn by turn.
 
     Attributes:
-        hand: The hand.
         ids: The conversation as token ids. It ends with the last sampled token, except in a truncated episode,
             where it goes on to the question that was not answered any more.
         turns: For each token of ``ids`` the number of the turn that sampled it, or -1 where nothing was sampled.
         sampler_log_probabilities: In nats, of each sampled token.
-        rewards: One a turn.
-        outcomes: One a turn.
+        rewards: One a turn, as outcomes.
         cut_answers: Answers that were cut by their length limit.
         truncated: Whether the update's budget of turns ended the episode, which is then no end of the game.
     """
@@ -60,24 +58,38 @@ class Episode:
     @property
     def sampled_tokens(self) -> int:
         """How many tokens the policy sampled."""
-        return len(self.sampler_log_probabilities)
+        return sum(turn >= 0 for turn in self.turns)
 
     def turn_lengths(self) -> list[int]:
         """Return how many tokens the conversation had by the end of each turn."""
-        last = {turn: place + 1 for place, turn in enumerate(self.turns) if turn >= 0}
-        return list(last.values())
+        return list({turn: place for place, turn in enumerate(self.turns, start=1) if turn >= 0}.values())
 
-    def hear(self, ids: Sequence[int]) -> None:
-        """Append tokens that the environment says."""
-        self.ids += ids
-        self.turns += [-1] * len(ids)
-
-    def say(self, answer: SampledAnswer) -> None:
-        """Append an answer of the policy."""
+    def add_turn(self, answer: SampledAnswer, text: str, task: CardTask) -> Verdict:
+        """Append an answer of the policy, whose text the task judges and rewards; RlError as ``CardTask.judge``."""
+        verdict, reward = task.judge(text, self.hand)
         self.turns += [len(self.rewards)] * len(answer.ids)
         self.ids += answer.ids
         self.sampler_log_probabilities += answer.log_probabilities
         self.cut_answers += answer.cut
+        self.rewards.append(reward)
+        self.outcomes.append(verdict.outcome)
+        return verdict
+
+
+def describe_episodes(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Average what was played: reward, success and turns an episode, outcomes and lengths a turn."""
+    outcomes = [outcome for episode in episodes for outcome in episode.outcomes]
+    tokens = sum(episode.sampled_tokens for episode in episodes)
+    return {
+        "reward": sum(sum(episode.rewards) for episode in episodes) / len(episodes),
+        "success": sum(episode.solved for episode in episodes) / len(episodes),
+        **{f"share_{kind.value}": outcomes.count(kind) / len(outcomes) for kind in Outcome},
+        "turns": len(outcomes) / len(episodes),
+        "answer_tokens": tokens / len(outcomes),
+        "cut_share": sum(episode.cut_answers for episode in episodes) / len(outcomes),
+        "hands": len(episodes),
+        "rollout_tokens": tokens,
+    }
 
 
 def play_episodes(
@@ -96,14 +108,9 @@ def play_episodes(
 
     Args:
         model: The policy, in evaluation mode.
-        tokenizer: Its tokenizer.
-        task: Judges the answers.
-        hands: What is played, one episode each.
-        settings: Tries, budget, temperature and batch size.
+        task: Judges the answers; its own hands are not looked at.
+        hands: What is played, one episode each, in this order.
         generator: Source of chance, on the CPU; equal states give equal episodes.
-
-    Returns:
-        One episode for each hand, in order.
 
     Raises:
         ValueError: If there are no hands, or a question and its answer could outgrow the model's context.
@@ -126,12 +133,11 @@ def play_episodes(
         answers = sample_answers(model, tokenizer, in_play, settings, generator=generator)
         failed = []
         for episode, answer in zip(in_play, answers, strict=True):
-            episode.say(answer)
-            verdict, reward = task.judge(tokenizer.decode(answer.ids, skip_special_tokens=True), episode.hand)
-            episode.rewards.append(reward)
-            episode.outcomes.append(verdict.outcome)
+            verdict = episode.add_turn(answer, tokenizer.decode(answer.ids, skip_special_tokens=True), task)
             if not verdict.is_correct and tries < settings.max_tries:
-                episode.hear(protocol.ask_again(episode.hand.prompt, verdict, cut=answer.cut))
+                asked = protocol.ask_again(episode.hand.prompt, verdict, cut=answer.cut)
+                episode.ids += asked
+                episode.turns += [-1] * len(asked)
                 failed.append(episode)
         in_play = failed
     return episodes
@@ -148,15 +154,11 @@ def sample_answers(
     """Sample one answer to each conversation, those of like length side by side.
 
     Tokens are drawn from ``softmax(logits / temperature)`` and nothing else: the ratios of PPO are only right for the
-    distribution that was sampled from.
-
-    Raises:
-        ValueError: If a conversation and its answer could outgrow the model's context; the error names the hand.
-        RlError: If a logit is not finite.
+    distribution that was sampled from. Errors as ``play_episodes``.
     """
     lengths = [len(episode.ids) for episode in episodes]
     _check_context(model, [episode.hand for episode in episodes], lengths, settings.max_new_tokens)
-    order = sorted(range(len(episodes)), key=lambda index: len(episodes[index].ids))
+    order = sorted(range(len(episodes)), key=lengths.__getitem__)
     answers: dict[int, SampledAnswer] = {}
     for start in range(0, len(order), settings.batch_size):
         chosen = order[start : start + settings.batch_size]
@@ -167,8 +169,8 @@ def sample_answers(
 
 def check_hands(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: CardTask, settings: RolloutParams
-) -> list[int]:
-    """Check before a run that its longest conversations fit into the model's context, and return the prompts' tokens.
+) -> list[list[int]]:
+    """Check before a run that its longest conversations fit into the model's context, and return the prompts' ids.
 
     What a failed try adds is known beforehand in the compact layout only; in the published one the first answer is
     checked, and every later one when it comes.
@@ -178,12 +180,11 @@ def check_hands(
     """
     if not task.hands:
         raise ValueError("there are no hands to train on")
-    ids = tokenizer([hand.prompt for hand in task.hands], add_special_tokens=False)["input_ids"]
-    lengths = [len(prompt) for prompt in ids]
+    ids: list[list[int]] = tokenizer([hand.prompt for hand in task.hands], add_special_tokens=False)["input_ids"]
     retries = settings.max_tries - 1 if PromptLayout(task.layout) is PromptLayout.compact else 0
-    before = [length + retries * (settings.max_new_tokens + 1 + length) for length in lengths]
+    before = [len(prompt) + retries * (settings.max_new_tokens + 1 + len(prompt)) for prompt in ids]
     _check_context(model, task.hands, before, settings.max_new_tokens)
-    return lengths
+    return ids
 
 
 def _check_context(model: PreTrainedModel, hands: Sequence[Hand], tokens: Sequence[int], max_new_tokens: int) -> None:
@@ -191,9 +192,8 @@ def _check_context(model: PreTrainedModel, hands: Sequence[Hand], tokens: Sequen
     context = int(model.config.max_position_embeddings)
     longest = max(range(len(hands)), key=lambda index: tokens[index])
     if tokens[longest] + max_new_tokens > context:
-        hand = hands[longest]
         raise ValueError(
-            f"hand {hand.identity} ({hand.cards}): {tokens[longest]} tokens before the answer and "
+            f"{hands[longest]}: {tokens[longest]} tokens before the answer and "
             f"{max_new_tokens} new ones exceed the model's context of {context}"
         )
 
@@ -236,7 +236,12 @@ def _sample_batch(
             positions = positions[:, -1:] + 1
             mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
     rows = zip(torch.cat(tokens, 1).tolist(), torch.cat(log_probabilities, 1).tolist(), strict=True)
-    return [_cut_at_end(row, scores, tokenizer.eos_token_id) for row, scores in rows]
+    answers = []
+    for row, scores in rows:
+        cut = tokenizer.eos_token_id not in row
+        length = len(row) if cut else row.index(tokenizer.eos_token_id) + 1
+        answers.append(SampledAnswer(row[:length], scores[:length], cut))
+    return answers
 
 
 def _check_logits(logits: torch.Tensor, episodes: Sequence[Episode]) -> None:
@@ -244,11 +249,4 @@ def _check_logits(logits: torch.Tensor, episodes: Sequence[Episode]) -> None:
     sound = logits.isfinite().all(-1)
     if not sound.all():
         hand = episodes[int((~sound).nonzero()[0])].hand
-        raise RlError(f"the policy's logits are not finite while it answers hand {hand.identity} ({hand.cards})")
-
-
-def _cut_at_end(row: list[int], scores: list[float], end: int) -> SampledAnswer:
-    """Drop what was sampled after the end token."""
-    cut = end not in row
-    length = len(row) if cut else row.index(end) + 1
-    return SampledAnswer(ids=row[:length], log_probabilities=scores[:length], cut=cut)
+        raise RlError(f"the policy's logits are not finite while it answers {hand}")

@@ -58,10 +58,8 @@ def obtain_base_model(
 
     Args:
         pretraining_examples: What a from-scratch base is trained on.
-        sft_examples: With the next, the texts that any base must be able to read and write.
-        eval_hands: See above.
-        source: Kind of source and its settings.
-        device: Where it is trained.
+        sft_examples: With ``eval_hands``, the texts that any base must be able to read and write.
+        eval_hands: Column ``prompt``.
         progress: Private folder from which a killed run resumes.
 
     Returns:
@@ -84,14 +82,10 @@ def _train_from_scratch(
     """Train a fresh Llama on the mixture with a tokenizer made of the texts' words."""
     tokenizer = build_word_tokenizer(texts, max_tokens=source.architecture.max_tokens)
     model = build_llama(source.architecture, tokenizer, seed=source.seed).to(find_device(device))
-    size = sum(parameter.numel() for parameter in model.parameters())
-    logger.info("Training a base of %.2f M parameters with a vocabulary of %d", size / 1e6, len(tokenizer))
-    tokenized = tokenize_examples(
-        tokenizer,
-        examples["prompt"].tolist(),
-        examples["answer"].tolist(),
-        max_tokens=source.architecture.max_tokens,
-    )
+    millions = model.num_parameters() / 1e6
+    logger.info("Training a base of %.2f M parameters with a vocabulary of %d", millions, len(tokenizer))
+    prompts, answers = (examples[name].tolist() for name in ("prompt", "answer"))
+    tokenized = tokenize_examples(tokenizer, prompts, answers, max_tokens=source.architecture.max_tokens)
     last = source.schedule.steps
     run = train_language_model(
         model, tokenizer, tokenized, source.schedule, save_steps=[last], seed=source.seed, progress=work

@@ -6,6 +6,8 @@ from card24_pipeline.pipelines.base_model.obtain_base_model import obtain_base_m
 from card24_pipeline.pipelines.base_model.render_pretraining_examples import render_pretraining_examples
 from card24_pipeline.pipelines.base_model.score_base_model import score_base_model
 
+TEXTS = ["pretraining_examples", "sft_examples", "eval_hands"]
+
 
 def create_pipeline() -> Pipeline:
     """Wire the base model pipeline."""
@@ -20,14 +22,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 obtain_base_model,
-                inputs={
-                    "pretraining_examples": "pretraining_examples",
-                    "sft_examples": "sft_examples",
-                    "eval_hands": "eval_hands",
-                    "source": "params:base_model.source",
-                    "device": "params:device",
-                    "progress": "base_model_progress",
-                },
+                inputs=[*TEXTS, "params:base_model.source", "params:device", "base_model_progress"],
                 outputs=["base_model", "base_model_history", "base_model_timings"],
                 name="obtain_base_model",
                 namespace="base_model",

@@ -14,11 +14,7 @@ from card24_pipeline.parameters.prompt import PromptParams
 def score_base_model(
     base_model: Path, eval_hands: pd.DataFrame, prompt: PromptParams, scoring: ScoringParams, device: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Score the base on every evaluation hand.
-
-    Returns:
-        The summary (see :func:`summarise_scores`), the hands (one row each) and the timings.
-    """
+    """Score the base: the summary (see :func:`summarise_scores`), the hands (one row each) and the timings."""
     model, tokenizer = load_checkpoint(base_model, device)
     started = time.perf_counter()
     hands = score_hands(model, tokenizer, eval_hands, scoring, prompt, label="base")

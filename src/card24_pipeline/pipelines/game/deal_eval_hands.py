@@ -33,14 +33,14 @@ class EvalHandsParams(Params):
 
 
 class _Split(NamedTuple):
-    """A split to be dealt: from the multisets of ``source``, each into so many orders."""
+    """A split to be dealt: each of its multisets into so many orders, or where there are none by the sampler."""
 
     name: str
-    source: str
     rule: FaceRule
     target: int
-    orders: int
     with_face: bool
+    orders: int | None = None
+    source: str = ""
 
 
 def deal_eval_hands(
@@ -58,8 +58,8 @@ def deal_eval_hands(
     """
     met = dict(zip(multisets["multiset"], multisets["base_met_multiset"], strict=True))
     rows = []
-    for split, hands in _deal_splits(multisets, rules, params):
-        for hand, ranks in enumerate(hands):
+    for split in _list_splits(rules, params.orders):
+        for hand, ranks in enumerate(_deal(split, multisets, params)):
             values = split.rule.values(ranks)
             multiset = "-".join(map(str, sorted(values)))
             rows.append(
@@ -72,43 +72,32 @@ def deal_eval_hands(
                     "target": split.target,
                     # What no split holds cannot make the game's own target, which is all that the base is taught.
                     "base_met_multiset": met.get(multiset, False),
-                    "prompt": render_prompt(ranks, split.rule, split.target, layout=prompt.layout, style=prompt.style),
+                    "prompt": render_prompt(ranks, split.rule, split.target, **prompt.wording),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _deal_splits(
-    multisets: pd.DataFrame, rules: RulesParams, params: EvalHandsParams
-) -> Iterator[tuple[_Split, Iterable[tuple[str, ...]]]]:
-    """Yield each split with its hands."""
-    orders = params.orders
-    id_seen = _Split("id_seen", "sft", rules.id.to_rule(), rules.target, orders.id_seen, with_face=False)
-    splits = [id_seen, id_seen._replace(name="id_heldout", source="id_heldout", orders=orders.id_heldout)]
-    whole = [id_seen._replace(name="published_id")]
-    for name, faces in rules.ood.items():
-        split = _Split(name, name, faces.to_rule(), rules.target_of(name), orders.ood, with_face=True)
-        select = f"{name}_select"
-        splits += [split._replace(name=select, source=select, orders=orders.ood_select), split]
-        whole.append(split._replace(name=f"published_{name}"))
-    for split in splits:
-        generator = random.Random(f"{params.seed} {split.name}")
-        chosen = multisets.loc[multisets["split"] == split.source, "values"]
-        yield (
-            split,
-            [
-                ranks
-                for values in chosen
-                for ranks in deal_orders(
-                    tuple(map(int, values)), split.rule, split.orders, generator, with_face=split.with_face
-                )
-            ],
-        )
-    for split in whole:
-        generator = random.Random(f"{params.seed} {split.name}")
-        yield (
-            split,
-            sample_published_hands(
-                params.published_hands, split.rule, generator, split.target, with_face=split.with_face
-            ),
-        )
+def _list_splits(rules: RulesParams, orders: OrdersParams) -> Iterator[_Split]:
+    id_rule, target = rules.id.to_rule(), rules.target
+    ood = [(name, faces.to_rule(), rules.target_of(name)) for name, faces in rules.ood.items()]
+    yield _Split("id_seen", id_rule, target, False, orders.id_seen, "sft")
+    yield _Split("id_heldout", id_rule, target, False, orders.id_heldout, "id_heldout")
+    for name, rule, own in ood:
+        yield _Split(f"{name}_select", rule, own, True, orders.ood_select, f"{name}_select")
+        yield _Split(name, rule, own, True, orders.ood, name)
+    yield _Split("published_id", id_rule, target, False)
+    for name, rule, own in ood:
+        yield _Split(f"published_{name}", rule, own, True)
+
+
+def _deal(split: _Split, multisets: pd.DataFrame, params: EvalHandsParams) -> Iterable[tuple[str, ...]]:
+    generator = random.Random(f"{params.seed} {split.name}")
+    if split.orders is None:
+        count, faces = params.published_hands, split.with_face
+        return sample_published_hands(count, split.rule, generator, split.target, with_face=faces)
+    return [
+        ranks
+        for values in multisets.loc[multisets["split"] == split.source, "values"]
+        for ranks in deal_orders(list(map(int, values)), split.rule, split.orders, generator, with_face=split.with_face)
+    ]

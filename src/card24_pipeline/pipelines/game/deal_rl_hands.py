@@ -41,7 +41,7 @@ def deal_rl_hands(
             "cards": " ".join(ranks),
             "values": list(rule.values(ranks)),
             "target": rules.target,
-            "prompt": render_prompt(ranks, rule, rules.target, layout=prompt.layout, style=prompt.style),
+            "prompt": render_prompt(ranks, rule, rules.target, **prompt.wording),
         }
         for hand, (values, ranks) in enumerate(dealt)
     )

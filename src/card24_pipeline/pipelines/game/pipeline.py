@@ -22,13 +22,7 @@ def create_pipeline() -> Pipeline:
                 namespace="game",
             ),
             *(
-                Node(
-                    dealer,
-                    inputs=[*asked, f"params:game.{hands}"],
-                    outputs=hands,
-                    name=dealer.__name__,
-                    namespace="game",
-                )
+                Node(dealer, [*asked, f"params:game.{hands}"], hands, name=dealer.__name__, namespace="game")
                 for hands, dealer in dealers.items()
             ),
         ]

@@ -38,14 +38,9 @@ def render_sft_examples(
     rows = []
     for values, ranks in deal_equally(chosen, rule, params.deals_per_multiset, generator):
         solutions = choose_solutions(values, rules.target, style=prompt.style, limit=params.max_solutions)
-        solution = generator.choice(solutions)
-        rows.append(
-            {
-                "multiset": "-".join(map(str, values)),
-                "prompt": render_prompt(ranks, rule, rules.target, layout=prompt.layout, style=prompt.style),
-                "answer": render_answer(
-                    rule.values(ranks), solution, ranks, layout=prompt.layout, style=prompt.style, target=rules.target
-                ),
-            }
+        asked = render_prompt(ranks, rule, rules.target, **prompt.wording)
+        told = render_answer(
+            rule.values(ranks), generator.choice(solutions), ranks, **prompt.wording, target=rules.target
         )
+        rows.append({"multiset": "-".join(map(str, values)), "prompt": asked, "answer": told})
     return pd.DataFrame(rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 from pydantic import Field, NonNegativeInt
 
-from card24_pipeline.game.cards import FACES, RANKS, FaceRule
+from card24_pipeline.game.cards import FACES, RANKS
 from card24_pipeline.game.hands import HAND_SIZE
 from card24_pipeline.game.solver import is_solvable
 from card24_pipeline.parameters.base import Params
@@ -36,10 +36,6 @@ def split_multisets(rules: RulesParams, params: SplitParams) -> pd.DataFrame:
     Within each split a fraction is also set aside as never met by the base. A multiset keeps what an earlier split
     said of it; one that cannot make the game's own target is never met, since the base is taught no other.
 
-    Args:
-        rules: Targets and face rules.
-        params: Fractions and the seed of the draws.
-
     Returns:
         One row per split and multiset, sorted by values: ``multiset`` (such as ``"3-3-8-8"``), ``values`` (four
         integers), ``split`` (``sft``, ``id_heldout``, and ``NAME_select`` and ``NAME`` of each OOD rule) and
@@ -49,53 +45,40 @@ def split_multisets(rules: RulesParams, params: SplitParams) -> pd.DataFrame:
         ValueError: If a rule leaves no solvable hands for its target.
     """
     generator = random.Random(params.seed)
-    heldout, sft = _draw(_list_id_multisets(rules), params.id_heldout_fraction, generator)
+    heldout, sft = _draw(_list_multisets(rules), params.id_heldout_fraction, generator)
     splits = {"sft": sft, "id_heldout": heldout}
-    first, *further = rules.ood
-    splits |= _split_rule(first, _list_ood_multisets(rules, first, first=True), params, generator)
     met: dict[Multiset, bool] = {}
-    rows = list(_describe(splits, met, rules.target, params, generator))
-    for name in further:
-        own = random.Random(f"{params.seed} {name}")
-        splits = _split_rule(name, _list_ood_multisets(rules, name, first=False), params, own)
-        rows += _describe(splits, met, rules.target, params, own)
+    rows: list[dict[str, object]] = []
+    for number, name in enumerate(rules.ood):
+        if number:
+            splits, generator = {}, random.Random(f"{params.seed} {name}")
+        select, rest = _draw(_list_multisets(rules, name), params.ood_select_fraction, generator)
+        splits |= {f"{name}_select": select, name: rest}
+        rows += _describe(splits, met, rules.target, params, generator)
     return pd.DataFrame(rows).sort_values("values", ignore_index=True, kind="stable")
 
 
-def _list_id_multisets(rules: RulesParams) -> list[Multiset]:
-    return _list_solvable("id", _list_values(rules.id.to_rule()), rules.target)
-
-
-def _list_ood_multisets(rules: RulesParams, name: str, *, first: bool) -> list[Multiset]:
-    """List the solvable multisets of an OOD rule that have a value of one of its face cards."""
+def _list_multisets(rules: RulesParams, name: str | None = None) -> list[Multiset]:
+    """List the solvable multisets of the ID rule, or of an OOD rule those with a value of one of its face cards."""
+    id_values = set(rules.id.to_rule().values(RANKS))
+    if name is None:
+        return _list_solvable("id", id_values, rules.target, id_values)
     rule = rules.ood[name].to_rule()
-    faces = {rule.value(rank) for rank in FACES}
-    if first:
-        faces -= _list_values(rules.id.to_rule())
+    faces = set(rule.values(FACES))
+    if name == next(iter(rules.ood)):
+        faces -= id_values
         if not faces:
             raise ValueError(f"game.rules.ood.{name}: expected a face card that counts as no value of an ID hand")
-    return _list_solvable(f"ood.{name}", _list_values(rule), rules.target_of(name), faces)
+    return _list_solvable(f"ood.{name}", set(rule.values(RANKS)), rules.target_of(name), faces)
 
 
-def _list_values(rule: FaceRule) -> set[int]:
-    return {rule.value(rank) for rank in RANKS}
-
-
-def _list_solvable(rule: str, values: set[int], target: int, some_of: set[int] | None = None) -> list[Multiset]:
+def _list_solvable(rule: str, values: set[int], target: int, some_of: set[int]) -> list[Multiset]:
     """List the multisets of these values that make the target, sorted; with at least one of ``some_of``."""
     hands = itertools.combinations_with_replacement(sorted(values), HAND_SIZE)
-    wanted = (hand for hand in hands if some_of is None or not some_of.isdisjoint(hand))
-    found = [hand for hand in wanted if is_solvable(hand, target)]
+    found = [hand for hand in hands if not some_of.isdisjoint(hand) and is_solvable(hand, target)]
     if not found:
         raise ValueError(f"game.rules.{rule}: no hand makes {target} under this rule")
     return found
-
-
-def _split_rule(
-    name: str, multisets: list[Multiset], params: SplitParams, generator: random.Random
-) -> dict[str, list[Multiset]]:
-    select, rest = _draw(multisets, params.ood_select_fraction, generator)
-    return {f"{name}_select": select, name: rest}
 
 
 def _describe(

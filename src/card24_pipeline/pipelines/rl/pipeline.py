@@ -5,6 +5,9 @@ from kedro.pipeline import Node, Pipeline
 from card24_pipeline.pipelines.rl.score_rl import score_rl
 from card24_pipeline.pipelines.rl.train_rl import train_rl
 
+STARTS = ["sft_checkpoints", "base_model", "selected_checkpoints@one"]
+ARM = ["params:rl", "params:rl_arms", "params:rl_arm"]
+RUN = ["params:seed", "params:device", "rl_progress"]
 SCORED_ON = ["base_model", "eval_hands", "sft_examples", "params:game.prompt", "params:scoring", "params:device"]
 
 
@@ -14,19 +17,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 train_rl,
-                inputs={
-                    "sft_checkpoints": "sft_checkpoints",
-                    "base_model": "base_model",
-                    "selected_checkpoints": "selected_checkpoints@one",
-                    "rl_hands": "rl_hands",
-                    "prompt": "params:game.prompt",
-                    "rl": "params:rl",
-                    "rl_arms": "params:rl_arms",
-                    "rl_arm": "params:rl_arm",
-                    "seed": "params:seed",
-                    "device": "params:device",
-                    "progress": "rl_progress",
-                },
+                inputs=[*STARTS, "rl_hands", "params:game.prompt", *ARM, *RUN],
                 outputs=["rl_checkpoints", "rl_history@one", "rl_timings"],
                 name="train_rl",
                 namespace="rl",

@@ -19,12 +19,7 @@ def score_rl(
     scoring: ScoringParams,
     device: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Score each checkpoint on every evaluation hand and measure its divergence from the base.
-
-    Returns:
-        Summary, hands and timings, see :func:`score_checkpoints`; ``from_step`` is the SFT step that
-        a run started from.
-    """
+    """Score each checkpoint, see :func:`score_checkpoints`; ``from_step`` is the SFT step that a run started from."""
     return score_checkpoints(
-        rl_checkpoints, base_model, eval_hands, sft_examples, scoring, prompt, column="from_step", device=device
+        rl_checkpoints, base_model, eval_hands, sft_examples, prompt, scoring, device, column="from_step"
     )

@@ -5,6 +5,7 @@ import logging
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -40,14 +41,11 @@ class RlArmParams(Params):
     @field_validator("roles", mode="plain")
     @classmethod
     def check_roles(cls, value: Any) -> Literal["all"] | list[str]:
-        """Check the whole of ``roles`` at once: one error in plain words instead of one for each kind of value.
-
-        Raises:
-            ValueError: If it is neither ``all`` nor a list of roles.
-        """
+        """Check the whole of ``roles`` at once: one error in plain words instead of one for each kind of value."""
         if value == "all":
             return "all"
-        if not isinstance(value, list) or not value or not all(_is_role(role) for role in value):
+        known = r"max_ood|end|rung_[1-9][0-9]*"
+        if not isinstance(value, list) or not value or not all(re.fullmatch(known, str(role)) for role in value):
             raise ValueError("expected 'all' or a list of the roles 'max_ood', 'end' and 'rung_<n>'")
         return list(value)
 
@@ -60,10 +58,6 @@ class RlArmParams(Params):
         chosen = rl.lay_over(self.settings) if self.settings else rl
         chosen.check_algorithm(self.algorithm)
         return chosen
-
-
-def _is_role(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"max_ood|end|rung_[1-9][0-9]*", value) is not None
 
 
 def train_rl(
@@ -88,12 +82,8 @@ def train_rl(
         base_model: Checkpoint folder; read only as the anchor of a KL penalty.
         selected_checkpoints: Columns ``role`` and ``step``.
         rl_hands: Columns ``hand``, ``cards``, ``values``, ``target`` and ``prompt``.
-        prompt: Layout and style in which answers are read.
         rl: Rollouts, rewards and optimisation of all arms.
-        rl_arms: What each arm is, of which this arm's block is read.
-        rl_arm: Name of this arm.
-        seed: Order of the hands, and what is sampled.
-        device: Where it is trained.
+        rl_arms: What each arm is, of which the block of ``rl_arm`` is read.
         progress: Private folder from which a killed stage resumes; runs that were done are not run again.
 
     Returns:
@@ -108,20 +98,29 @@ def train_rl(
     arm = read_arm(rl_arms, rl_arm, RlArmParams)
     settings = arm.choose_settings(rl)
     starts = choose_starts(selected_checkpoints, arm.roles)
-    task = CardTask(
-        build_hands(rl_hands), layout=prompt.layout, style=prompt.style, rewards=settings.rewards.to_table()
-    )
+    task = CardTask(build_hands(rl_hands), prompt.layout, prompt.style, settings.rewards)
     inputs = (sft_checkpoints, base_model, selected_checkpoints, rl_hands, prompt, settings, arm, seed, device)
     work = open_progress(progress, *inputs)
+    histories, timings = [], {}
     for position, step in enumerate(starts, start=1):
         logger.info("Reinforcement learning (%s) from SFT step %d (%d/%d)", rl_arm, step, position, len(starts))
-        start = sft_checkpoints / f"step_{step}"
-        anchor = find_anchor(arm.kl.anchor, start, base_model, selected_checkpoints)
-        if (work / "checkpoints" / f"from_step_{step}" / MANIFEST).is_file():
+        start, name = sft_checkpoints / f"step_{step}", f"from_step_{step}"
+        if (work / "checkpoints" / name / MANIFEST).is_file():
             logger.info("This run was done before the stage was interrupted")
         else:
-            _run(start, anchor, task, settings, arm, seed, device, work)
-    return _collect(work, starts)
+            model, tokenizer = load_checkpoint(start, device)
+            check_vocabulary(tokenizer, rl_hands["prompt"], start)
+            folder = find_anchor(arm.kl.anchor, start, base_model, selected_checkpoints)
+            anchor = None if folder is None else load_checkpoint(folder, device)[0]
+            _run(RlSetup(model, tokenizer, task, settings, arm.kl, anchor, seed), arm.algorithm, work, name)
+            del model, anchor  # before the next ones are loaded
+        run = json.loads((work / f"{name}.json").read_text())
+        history = pd.DataFrame(run["history"])
+        history.insert(0, "from_step", step)
+        histories.append(history)
+        timings[name] = run["timings"]
+    write_manifest(work / "checkpoints")
+    return work / "checkpoints", pd.concat(histories, ignore_index=True), timings
 
 
 def choose_starts(selected: pd.DataFrame, roles: Literal["all"] | list[str]) -> list[int]:
@@ -146,70 +145,31 @@ def find_anchor(
 ) -> Path | None:
     """Return the checkpoint folder that the KL penalty anchors to, or None where there is no penalty.
 
-    Args:
-        kind: Which model it is.
-        start: Checkpoint folder ``step_<n>`` that the run starts from, beside those of the other steps.
-        base_model: Checkpoint folder of the base.
-        selected: Columns ``role`` and ``step``.
+    ``start`` is the folder ``step_<n>`` that the run starts from, beside those of the other steps.
     """
-    if kind == "none":
-        return None
-    if kind == "base":
-        return base_model
-    return start if kind == "start" else start.with_name(f"step_{_read_roles(selected)['max_ood']}")
+    if kind == "max_ood":
+        return start.with_name(f"step_{_read_roles(selected)['max_ood']}")
+    return {"none": None, "base": base_model, "start": start}[kind]
 
 
 def build_hands(rl_hands: pd.DataFrame) -> list[Hand]:
     """Turn the table's rows into hands to be played."""
     return [
-        Hand(
-            identity=int(row["hand"]),
-            cards=row["cards"],
-            prompt=row["prompt"],
-            values=tuple(map(int, row["values"])),
-            target=int(row["target"]),
-        )
+        Hand(int(row["hand"]), row["cards"], row["prompt"], tuple(map(int, row["values"])), int(row["target"]))
         for row in rl_hands.to_dict("records")
     ]
 
 
-def _run(
-    start: Path,
-    anchor_folder: Path | None,
-    task: CardTask,
-    settings: RlParams,
-    arm: RlArmParams,
-    seed: int,
-    device: str,
-    work: Path,
-) -> None:
+def _run(setup: RlSetup, algorithm: Algorithm, work: Path, name: str) -> None:
     """Train from one start; the checkpoint folder is written last, so where there is one the run is done."""
-    model, tokenizer = load_checkpoint(start, device)
-    check_vocabulary(tokenizer, [hand.prompt for hand in task.hands], start)
-    anchor = None if anchor_folder is None else load_checkpoint(anchor_folder, device)[0]
     # By its name, so that a run depends on the code of its own algorithm only.
-    train: Trainer = import_module(f"card24_pipeline.training.{arm.algorithm}").train
-    name = f"from_{start.name}"
+    train: Trainer = import_module(f"card24_pipeline.training.{algorithm}").train
     private = work / "runs" / name
     private.mkdir(parents=True, exist_ok=True)
-    run = train(RlSetup(model, tokenizer, task, settings, arm.kl, anchor, seed), private)
-    (work / f"{name}.json").write_text(json.dumps({"history": run.history, "timings": run.timings}))
-    save_checkpoint(model, tokenizer, work / "checkpoints" / name)
+    run = train(setup, private)
+    (work / f"{name}.json").write_text(json.dumps(asdict(run)))
+    save_checkpoint(setup.model, setup.tokenizer, work / "checkpoints" / name)
     shutil.rmtree(private)
-
-
-def _collect(work: Path, starts: list[int]) -> tuple[Path, pd.DataFrame, dict[str, Any]]:
-    """Bring the runs together."""
-    histories, timings = [], {}
-    for step in starts:
-        run = json.loads((work / f"from_step_{step}.json").read_text())
-        history = pd.DataFrame(run["history"])
-        history.insert(0, "from_step", step)
-        histories.append(history)
-        timings[f"from_step_{step}"] = run["timings"]
-    staged = work / "checkpoints"
-    write_manifest(staged)
-    return staged, pd.concat(histories, ignore_index=True), timings
 
 
 def _read_roles(selected: pd.DataFrame) -> dict[str, int]:

@@ -19,11 +19,7 @@ def score_sft(
     scoring: ScoringParams,
     device: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Score each checkpoint on every evaluation hand and measure its divergence from the base.
-
-    Returns:
-        Summary, hands and timings, see :func:`score_checkpoints`; ``step`` is the SFT step.
-    """
+    """Score each checkpoint, see :func:`score_checkpoints`; ``step`` is the SFT step."""
     return score_checkpoints(
-        sft_checkpoints, base_model, eval_hands, sft_examples, scoring, prompt, column="step", device=device
+        sft_checkpoints, base_model, eval_hands, sft_examples, prompt, scoring, device, column="step"
     )

@@ -45,10 +45,8 @@ def train_sft(
     Args:
         base_model: Checkpoint folder to start from.
         sft_examples: Columns ``prompt`` and ``answer``.
-        sft_arms: Schedule and checkpoint steps of each arm, of which this arm's are read.
-        sft_arm: Name of this arm.
+        sft_arms: Schedule and checkpoint steps of each arm, of which those of ``sft_arm`` are read.
         seed: Order of the examples.
-        device: Where it is trained.
         progress: Private folder from which a killed run resumes.
 
     Returns:
@@ -57,12 +55,8 @@ def train_sft(
     params = read_arm(sft_arms, sft_arm, SftArmParams)
     model, tokenizer = load_checkpoint(base_model, device)
     check_vocabulary(tokenizer, [*sft_examples["prompt"], *sft_examples["answer"]], base_model)
-    examples = tokenize_examples(
-        tokenizer,
-        sft_examples["prompt"].tolist(),
-        sft_examples["answer"].tolist(),
-        max_tokens=model.config.max_position_embeddings,
-    )
+    prompts, answers = (sft_examples[name].tolist() for name in ("prompt", "answer"))
+    examples = tokenize_examples(tokenizer, prompts, answers, max_tokens=model.config.max_position_embeddings)
     steps = sorted({*params.checkpoint_steps, params.schedule.steps})
     work = open_progress(progress, base_model, sft_examples, params, seed, device)
     run = train_language_model(
