@@ -1,4 +1,4 @@
-# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make lint · make bench · make viz · make viz-site · make ui · make clean
+# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make test-slow · make lint · make bench · make viz · make viz-site · make ui · make clean
 SHELL := bash
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 SCALE ?= base
@@ -9,7 +9,7 @@ READY := $(VENV)/.installed
 RUN := source $(BIN)/activate &&
 STUDY_FILE := $(if $(filter base,$(SCALE)),dvc.yaml,conf/$(SCALE)/dvc.yaml)
 
-.PHONY: study test lint bench viz viz-site ui clean env
+.PHONY: study test test-slow lint bench viz viz-site ui clean env
 
 study: $(READY)
 	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) --seeds=$(SEEDS),kedro dvc check)
@@ -17,7 +17,11 @@ study: $(READY)
 	@echo "Page: $(CURDIR)/data/09_page/$(SCALE)/report.html; verdicts, reports and figures: $(CURDIR)/data/08_reporting/$(SCALE)"
 
 test: lint
-	@$(RUN) pytest
+	@$(RUN) pytest -m "not slow"
+
+# Whole little studies with an arm, a rule, a scale or an edit more.
+test-slow: $(READY)
+	@$(RUN) pytest -m slow
 
 lint: $(READY)
 	@$(RUN) ruff check . && ruff format --check . && mypy && lint-imports && kedro dvc check

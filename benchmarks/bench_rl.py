@@ -43,7 +43,7 @@ def measure() -> dict[str, float | str]:
     hands = deal_rl_hands(multisets, game.rules, game.prompt, game.rl_hands)
     # The table is sorted by multiset; what is played should be mixed.
     mixed = build_hands(hands.sample(frac=1.0, random_state=0))
-    task = CardTask(mixed, game.prompt.layout, game.prompt.style, study.rl.rewards.to_table())
+    task = CardTask(mixed, game.prompt.layout, game.prompt.style, study.rl.rewards)
     rl = study.rl.lay_over({"rollouts": {"max_tries": 1, "max_turns_per_update": None}})
     setup, answers = RlSetup(model, tokenizer, task, rl, FREE, None, seed=0), rl.rollouts.hands_per_update
     batched, single, ours, beside, outside = [], [], [], [], []

@@ -95,7 +95,7 @@ def list_changes() -> list[Change]:
         ("what is published", "tracking/children.py"),
         ("an edit", "edits/methods/uv_top.py"),
         ("the scoring node", "pipelines/sft/score_sft.py"),
-        ("the rewards", "game/rewards.py"),
+        ("the rewards", "training/rl_params.py"),
         ("PPO", "training/ppo.py"),
         ("the solver", "game/solver.py"),
     )

@@ -23,7 +23,6 @@ DEALING = {"split_multisets", "deal_eval_hands", "deal_rl_hands", "render_sft_ex
 READERS = {
     "game/solver.py": DEALING | SCORING | RL,
     "game/solutions.py": {"render_sft_examples", "render_pretraining_examples"},
-    "game/rewards.py": RL,
     "game/answers.py": SCORING | RL,
     "evaluation/scoring.py": SCORING,
     "evaluation/checkpoint_scoring.py": {"score_sft", "score_rl"},
@@ -58,8 +57,7 @@ READERS = {
     "page/page.py": {"show_study"},
     "page/plotting.py": {"show_study"},
     "tracking/*": {"publish_study"},
-    "provenance/files.py": {"show_study"},
-    "provenance/machine.py": {"show_study", "publish_study"},
+    "provenance.py": {"show_study", "publish_study"},
     "pipelines/recovery/params.py": EDITS,
     "pipelines/spectra/params.py": SPECTRA,
     "pipelines/*/pipeline.py": set(),

@@ -121,7 +121,7 @@ def build_runs(tables: Any, estimates: pd.DataFrame) -> Iterator[Run]:
     )
     block = {"sft_arm": "main", "algorithm": "ppo"}
     arms = {"rl_arms": {"plain": block, "anchored": block}, "edit_arms": {"main": block}}
-    for record in ChildBuilder(read, arms, "models").build():
+    for record in ChildBuilder(read, arms, "models", "ood").build():
         last = {each.name: each.value for each in sorted(record.metrics, key=lambda each: each.step)}
         yield Run(record.key, dict(record.params), last)
 

@@ -11,7 +11,7 @@ from .small_study import CHILDREN, EDITS, OOD, SEEDS, SETTINGS, UPDATES, make_ta
 
 @pytest.fixture(scope="module")
 def runs():
-    return {run.key: run for run in ChildBuilder(make_tables(), SETTINGS, "models").build()}
+    return {run.key: run for run in ChildBuilder(make_tables(), SETTINGS, "models", "ood").build()}
 
 
 def get_last(run):

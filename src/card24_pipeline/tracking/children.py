@@ -44,17 +44,17 @@ class StudyTables:
 class ChildBuilder:
     """Lays the tables out as runs."""
 
-    def __init__(self, tables: StudyTables, arms: Mapping[str, Mapping[str, Any]], checkpoints: str) -> None:
+    def __init__(self, tables: StudyTables, arms: Mapping[str, Mapping[str, Any]], checkpoints: str, ood: str) -> None:
         """Read the figures of every model.
 
         ``arms`` are the blocks of ``rl_arms`` and ``edit_arms`` by the names of these parameters, ``checkpoints`` the
-        folder of the models, to which runs refer.
+        folder of the models, to which runs refer, and ``ood`` the OOD split of the claims.
         """
         self._tables, self._arms, self._checkpoints = tables, arms, checkpoints
         (scores,) = _read_scores(tables.base_scores, []).values()
         self._base = scores | {"forward_kl_nats": 0.0}
         self._sft = _read_scores(tables.sft_scores, ["seed", "sft_arm", "step"])
-        self._found = _read_estimates(tables.estimates)
+        self._found = _read_estimates(tables.estimates, ood)
         self._roles: dict[Key, list[str]] = {}
         for row in read_rows(tables.selected_checkpoints):
             self._roles.setdefault((row["seed"], row["sft_arm"], row["step"]), []).append(row["role"])
@@ -165,13 +165,14 @@ def _read_scores(scores: pd.DataFrame, keys: list[str]) -> dict[Key, Figures]:
     return found
 
 
-def _read_estimates(estimates: pd.DataFrame) -> dict[Key, Figures]:
+def _read_estimates(estimates: pd.DataFrame, ood: str) -> dict[Key, Figures]:
     """Read what the findings say of each model in each seed: by seed and model, the metrics of ``ESTIMATES``.
 
-    Changes of weights are those from where the model came from: the base for SFT, its start for RL.
+    Changes of weights are those from where the model came from: the base for SFT, its start for RL. Shares are those
+    on the OOD split of the claims.
     """
     found: dict[Key, Figures] = {}
-    for row in read_rows(estimates[estimates["scope"].str.startswith("seed ")]):
+    for row in read_rows(estimates[estimates["scope"].str.startswith("seed ") & estimates["split"].isin(("", ood))]):
         name = ESTIMATES.get((row["quantity"], row["change_model"]))
         from_origin = row["reference"] == "base" or "/from " in row["subject"]
         if name and (from_origin or name == "recovered_share"):

@@ -73,7 +73,8 @@ def put_study_together(
         tags={"mlflow.note.content": _describe_study(scale, seeds, digest, statements), **provenance},
     )
     arms = {name: to_plain(settings[name]) for name in ("rl_arms", "edit_arms")}
-    children = ChildBuilder(tables, arms, checkpoints).build()
+    ood = next(iter(to_plain(settings["game"])["rules"]["ood"]))
+    children = ChildBuilder(tables, arms, checkpoints, ood).build()
     return StudyRecord(digest, parent, children, tuple(present.values()))
 
 

@@ -68,11 +68,11 @@ def obtain_base_model(
     Raises:
         CheckpointError: If a given folder is incomplete, damaged, or lacks a needed token.
     """
-    examples = pd.concat([pretraining_examples, sft_examples])
-    texts = [*examples["prompt"], *examples["answer"], *eval_hands["prompt"]]
+    texts = [*sft_examples["prompt"], *sft_examples["answer"], *eval_hands["prompt"]]
     work = open_progress(progress, pretraining_examples, sft_examples, eval_hands, source, device)
     if isinstance(source.root, FolderParams):
         return _copy_folder(source.root, texts, work)
+    texts += [*pretraining_examples["prompt"], *pretraining_examples["answer"]]
     return _train_from_scratch(pretraining_examples, texts, source.root, device, work)
 
 
