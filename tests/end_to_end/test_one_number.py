@@ -20,8 +20,8 @@ from card24_pipeline.findings.statements import list_statements
 from card24_pipeline.page.edit_figures import list_edited
 from card24_pipeline.page.titles import describe_knob
 from card24_pipeline.pipelines.page.show_study import show_study
-from card24_pipeline.tracking.children import ChildBuilder, StudyTables
-from card24_pipeline.tracking.headline import read_pooled
+from card24_pipeline.tracking.children import StudyTables
+from card24_pipeline.tracking.study import put_study_together
 from tests.pipelines import test_findings_and_page as miniature
 from tests.pipelines.test_findings_and_page import claims, found, inputs  # noqa: F401 (fixtures)
 
@@ -97,11 +97,11 @@ def small(found, claims, inputs, small_study_tables, tmp_path_factory) -> Writte
     opened = open_findings(*found[:3], ood="ood", confidence=miniature.PARAMS.confidence)
     # The published draws have shares too; a run's is that of the claims' hands.
     others = opened.estimates.query("quantity == @RECOVERED").assign(split="published_ood", estimate=9.0)
-    children = list(build_runs(small_study_tables, pd.concat([opened.estimates, others])))
-    return Written(opened, judged, headline, *found[3:], page, read_pooled(headline), children)
+    parent, *children = build_runs(small_study_tables, pd.concat([opened.estimates, others]), headline)
+    return Written(opened, judged, headline, *found[3:], page, parent.metrics, children)
 
 
-def build_runs(tables: Any, estimates: pd.DataFrame) -> Iterator[Run]:
+def build_runs(tables: Any, estimates: pd.DataFrame, headline: dict[str, Any]) -> Iterator[Run]:
     def score(hands: pd.DataFrame, *keys: str) -> pd.DataFrame:
         levels = (
             hands.groupby([*keys, "split"], as_index=False)["passed"].mean().rename(columns={"passed": "pass_at_1"})
@@ -109,19 +109,31 @@ def build_runs(tables: Any, estimates: pd.DataFrame) -> Iterator[Run]:
         return levels.assign(base_met_multiset="all", card_to_number_accuracy=0.5, forward_kl_nats=0.0)
 
     read = StudyTables(
-        base_scores=score(tables.base_hands),
-        sft_scores=score(tables.sft_hands, "seed", "sft_arm", "step"),
-        sft_history=tables.selected.assign(training_flops=1.0)[["seed", "sft_arm", "step", "training_flops"]],
-        selected_checkpoints=tables.selected,
-        rl_scores=score(tables.rl_hands, "seed", "rl_arm", "from_step"),
+        base_scores=score(tables.base_hand_scores),
+        sft_scores=score(tables.sft_hand_scores, "seed", "sft_arm", "step"),
+        sft_history=tables.selected_checkpoints.assign(training_flops=1.0)[
+            ["seed", "sft_arm", "step", "training_flops"]
+        ],
+        selected_checkpoints=tables.selected_checkpoints,
+        rl_scores=score(tables.rl_hand_scores, "seed", "rl_arm", "from_step"),
         rl_history=tables.rl_history,
         edit_variants=tables.edit_variants,
-        edit_scores=score(tables.edit_hands, "seed", "edit_arm", "variant"),
+        edit_scores=score(tables.edit_hand_scores, "seed", "edit_arm", "variant"),
         estimates=estimates,
     )
     block = {"sft_arm": "main", "algorithm": "ppo"}
-    arms = {"rl_arms": {"plain": block, "anchored": block}, "edit_arms": {"main": block}}
-    for record in ChildBuilder(read, arms, "models", "ood").build():
+    settings = {"rl_arms": {"plain": block, "anchored": block}, "edit_arms": {"main": block}}
+    study = put_study_together(
+        read,
+        settings | {"game": {"rules": {"ood": {"ood": {}}}}},
+        [],
+        headline,
+        scale="toy",
+        checkpoints="models",
+        artifacts={},
+        provenance={},
+    )
+    for record in (study.parent, *study.children):
         last = {each.name: each.value for each in sorted(record.metrics, key=lambda each: each.step)}
         yield Run(record.key, dict(record.params), last)
 
