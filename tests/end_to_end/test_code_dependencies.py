@@ -48,7 +48,7 @@ READERS = {
     "checkpoints/reader.py": SPECTRA | EDITS,
     "checkpoints/lora.py": set(),
     "tools/*": set(),
-    "study/vocabulary.py": FINDINGS | PAGE,
+    "study/vocabulary.py": FINDINGS | PAGE | {"publish_study"},
     "findings/*": FINDINGS | PAGE,
     "findings/judge.py": {"judge_claims"},
     "findings/claims_*.py": {"judge_claims"},

@@ -116,7 +116,7 @@ def build_runs(tables: Any, estimates: pd.DataFrame, headline: dict[str, Any]) -
         ],
         selected_checkpoints=tables.selected_checkpoints,
         rl_scores=score(tables.rl_hand_scores, "seed", "rl_arm", "from_step"),
-        rl_history=tables.rl_history,
+        rl_history=tables.rl_history.drop(columns="sft_arm"),
         edit_variants=tables.edit_variants,
         edit_scores=score(tables.edit_hand_scores, "seed", "edit_arm", "variant"),
         estimates=estimates,

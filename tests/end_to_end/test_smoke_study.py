@@ -115,6 +115,7 @@ class TestReproduction:
         assert (again.ran, again.restored) == ((), ())
         assert set(again.left_alone) == set(first_run.ran)
 
+    @pytest.mark.slow
     def test_forced_run_locks_the_same_bytes(self, clone: StudyClone, first_run: Reproduction) -> None:
         before = clone.lock_file.read_text(encoding="utf-8")
         assert set(clone.reproduce("--force").ran) == set(first_run.ran)

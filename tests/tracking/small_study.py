@@ -24,6 +24,7 @@ UPDATES = (1, 2, 3)
 CHILDREN = 1 + len(SEEDS) * (3 + 4 + len(EDITS))
 ARM = {"sft_arm": "main", "algorithm": "ppo"}
 SETTINGS = {
+    "game": {"rules": {"ood": {"ood": {"jack": 11}}}},
     "sft_arms": {"main": {}},
     "rl_arms": {"plain": ARM, "anchored": ARM},
     "edit_arms": {"main": {"sft_arm": "main", "grid": [{"method": "uv_top", "knobs": [0.2, 1.0]}]}},
@@ -71,9 +72,13 @@ def table_estimates() -> pd.DataFrame:
     rows += [("recovered share of the loss", "plain/from end", "main/max_ood", "", 0.25)]
     rows += [("recovered share of the loss", "main/layer_reset donor=max_ood quarter=1", "main/max_ood", "", 0.25)]
     columns = ["quantity", "subject", "reference", "change_model", "estimate"]
-    frames = [pd.DataFrame(rows, columns=columns).assign(scope=f"seed {seed}") for seed in SEEDS]
-    pooled = pd.DataFrame(rows, columns=columns).assign(scope="all seeds", estimate=-1.0)
-    return pd.concat([*frames, pooled], ignore_index=True)
+    table = pd.DataFrame(rows, columns=columns).assign(split="")
+    shares = table["quantity"] == "recovered share of the loss"
+    table.loc[shares, "split"] = "ood"
+    # Hands drawn as published have shares too; a run's is that of the claims' hands.
+    table = pd.concat([table, table[shares].assign(split="published_ood", estimate=0.9)], ignore_index=True)
+    frames = [table.assign(scope=f"seed {seed}") for seed in SEEDS]
+    return pd.concat([*frames, table.assign(scope="all seeds", estimate=-1.0)], ignore_index=True)
 
 
 def make_tables(ood_of_end: float = OOD[8]) -> StudyTables:

@@ -9,9 +9,7 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.parameters.plain import to_plain
-
-ARMS = {"sft_arm": "sft_arms", "rl_arm": "rl_arms", "edit_arm": "edit_arms"}
-"""Column of each kind of arm, and the block of parameters that names them."""
+from card24_pipeline.study.vocabulary import ARMS
 
 
 @dataclass(frozen=True)

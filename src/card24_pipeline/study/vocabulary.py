@@ -13,6 +13,9 @@ ID_SEEN, ID_HELDOUT = "id_seen", "id_heldout"
 SELECT, PUBLISHED = "_select", "published_"
 """Ending and beginning of the names of splits: hands for choosing, and hands drawn one by one as published."""
 
+ARMS = {"sft_arm": "sft_arms", "rl_arm": "rl_arms", "edit_arm": "edit_arms"}
+"""Column of each kind of arm, and the block of parameters that names them."""
+
 ALL_HANDS, MET, NEVER_MET = "all", "met", "never_met"
 HAND_GROUPS: Mapping[str, tuple[bool, ...]] = {ALL_HANDS: (True, False), MET: (True,), NEVER_MET: (False,)}
 HAND_GROUP_TITLES = {ALL_HANDS: "all", MET: "met by the base", NEVER_MET: "never met by the base"}

@@ -9,8 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from card24_pipeline.findings.lookup import ROW_KEY
-from card24_pipeline.findings.reading import ARMS
+from card24_pipeline.study.vocabulary import ARMS
 from card24_pipeline.tracking.children import StudyTables
 from card24_pipeline.tracking.provenance import describe_provenance
 from card24_pipeline.tracking.publishing import publish_study_record
@@ -51,7 +50,7 @@ def publish_study(
     lists = {"seed": seeds, **{key: list(settings[name]) for key, name in ARMS.items()}}
     tables = StudyTables(
         base_scores=base_scores,
-        estimates=estimates.fillna(dict.fromkeys(ROW_KEY, "")),
+        estimates=estimates.fillna(dict.fromkeys(("reference", "split", "change_model"), "")),
         **{name: others[name].read(**lists) for name in FRAMES},
     )
     artifacts = digest_artifacts(tables, settings, files)
