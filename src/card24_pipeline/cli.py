@@ -51,7 +51,7 @@ def check(metadata: ProjectMetadata) -> None:
 @cli.command()
 @click.pass_obj
 def readme(metadata: ProjectMetadata) -> None:
-    """Copy the default study's verdicts, time and size into README.md."""
+    """Copy the default study's finding, time and size into README.md."""
     from card24_pipeline.study.readme import fill_readme
 
     click.echo(f"README.md: {'written' if fill_readme(metadata.project_path) else 'up to date'}")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from card24_pipeline.checkpoints.manifest import CheckpointError
 from card24_pipeline.checkpoints.reader import open_folder
@@ -74,3 +75,17 @@ def test_errors_come_before_work(save_model) -> None:
         run(short, short, [Edit("layer_reset", knob=2)])
     with pytest.raises(ValueError, match="no donor is called max_ood"):
         run(target, target, [Edit("uv_top", donor="max_ood", knob=0.2)])
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [Edit("interpolation", knob=0.5), Edit("layer_reset", knob=2), Edit("uv_top", knob=0.5, sigma="donor")],
+    ids=lambda edit: edit.method,
+)
+def test_values_that_the_target_s_type_cannot_hold_are_refused(save_model, edit) -> None:
+    donor, target = save_model("donor", seed=1), save_model("target", dtype=torch.float16)
+    weights = load_file(donor / "model.safetensors")
+    name = "model.layers.1.mlp.up_proj.weight"
+    save_file(weights | {name: weights[name] * 1e9}, donor / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match=rf"{name}: {edit.method}.*float16 cannot hold: take a target of a wider"):
+        run(donor, target, [edit])

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from card24_pipeline.findings.gathering import spread_levels
 from card24_pipeline.findings.models import lay_out_hands
 from card24_pipeline.study.vocabulary import sort_roles
 
@@ -66,6 +67,17 @@ class TestHands:
         wide = lay_out_hands(study.tables(selected_checkpoints=add_rung(study.selected(), step=30)))
         assert "plain/from rung_1" in wide
         assert "plain/from middle" not in wide
+
+
+def test_plots_call_the_claims_rule_ood_whatever_its_name(study):
+    models, estimates, _ = study.estimate()
+    renamed = estimates.replace({"split": {"ood": "big", "id_heldout": "ood"}})
+    plain, other = (
+        spread_levels(models, estimates, "ood", by_step=True),
+        spread_levels(models, renamed, "big", by_step=True),
+    )
+    assert other["ood"].tolist() == plain["ood"].tolist()
+    assert other["ood_rule"].tolist() == plain["id_heldout"].tolist()
 
 
 def add_rung(selected, step=40):

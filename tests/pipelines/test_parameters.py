@@ -105,7 +105,7 @@ def test_base_may_come_from_a_folder(parameters):
         ("rl_arms.plain.roles", ["rung_0"], "value_error"),
         ("rl_arms.plain.kl.anchor", "sft", "literal_error"),
         ("rl_arms.anchored.kl", None, "missing"),
-        ("findings.resamples", 0, "greater_than"),
+        ("findings.resamples", 99, "greater_than_equal"),
         ("findings", None, "missing"),
     ],
 )

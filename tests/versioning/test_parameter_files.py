@@ -20,6 +20,15 @@ def make_files(overlay: dict[str, Any] | None = None, base: dict[str, Any] | Non
     return ParameterFiles([{FILE: base or BASE}, *([] if overlay is None else [{OVER: overlay}])])
 
 
+def test_a_block_that_replaces_stands_in_one_file_of_its_folder() -> None:
+    layer = {
+        OVER: {"sft": {"steps": 1}},
+        "conf/smoke/parameters_b.yml": {"sft": {"warm": {"_replace_": True, "up": 3}}},
+    }
+    with pytest.raises(VersioningError, match=r"parameters_b\.yml: sft: '_replace_' in a block that conf/smoke/param"):
+        ParameterFiles([{FILE: BASE}, layer])
+
+
 class TestLocate:
     def test_without_overlay_everything_is_in_the_base_file(self) -> None:
         assert make_files().locate("sft") == [(FILE, "sft")]

@@ -110,10 +110,12 @@ class LoraCheckpoint(Checkpoint):
         module = PREFIX + name.removesuffix(".weight")
         with safe_open(self.adapter / ADAPTER_WEIGHTS, framework="pt") as stream:
             right, left = (stream.get_tensor(f"{module}.lora_{side}.weight").float() for side in "AB")
-        changed = torch.addmm(weight.float(), left, right, alpha=self._scalings[name])
+        changed = torch.addmm(weight.float(), left, right, alpha=self._scalings[name]).to(weight.dtype)
         if not torch.isfinite(changed).all():
-            raise CheckpointError(f"{self.adapter / ADAPTER_WEIGHTS}: the update of {name} holds NaN or infinity")
-        return changed.to(weight.dtype)
+            raise CheckpointError(
+                f"{self.adapter / ADAPTER_WEIGHTS}: the update of {name} makes NaN or infinity of {weight.dtype}"
+            )
+        return changed
 
     def close(self) -> None:
         """Close the base."""

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from tqdm import tqdm
 
 from card24_pipeline.checkpoints.folder_writer import FolderWriter
+from card24_pipeline.checkpoints.manifest import CheckpointError
 from card24_pipeline.checkpoints.reader import Checkpoint, check_same_model
 from card24_pipeline.checkpoints.selection import Part, Place, describe_tensors
 from card24_pipeline.edits.edit import Edit
@@ -90,9 +91,16 @@ def apply_edit(edit: Edit, bench: Workbench) -> Tensor:
     if not edit.touches(bench.place, tuple(weight.shape)) or equals_donor(edit, bench):
         return weight
     if edit.copies(bench.place):
-        return bench.history.tensor(edit.donor).to(weight.dtype)
-    change = make_change(edit, bench)
-    return add_update(weight, *change) if edit.definition.low_rank else change.to(weight.dtype)
+        edited = bench.history.tensor(edit.donor).to(weight.dtype)
+    else:
+        change = make_change(edit, bench)
+        edited = add_update(weight, *change) if edit.definition.low_rank else change.to(weight.dtype)
+    if not torch.isfinite(edited).all():
+        raise CheckpointError(
+            f"{bench.history.name}: {edit.name} makes values that {weight.dtype} cannot hold: "
+            "take a target of a wider type"
+        )
+    return edited
 
 
 def edit_tensors(

@@ -57,6 +57,8 @@ class Edit:
             raise ValueError(f"sigma: {self.method} has no choice of singular values")
         if not self.matrices or not set(self.matrices) <= set(MATRIX_PARTS):
             raise ValueError(f"matrices: expected some of attention and mlp, got {', '.join(self.matrices) or 'none'}")
+        if self.definition.scope == "model" and set(self.matrices) != set(MATRIX_PARTS):
+            raise ValueError(f"matrices: {self.method} mixes every tensor and has no choice of matrices")
         if self.embeddings and self.definition.scope == "model":
             raise ValueError(f"embeddings: {self.method} mixes the embeddings as it does every tensor")
 

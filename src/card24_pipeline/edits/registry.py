@@ -130,16 +130,18 @@ def edit_method(**facts: Any) -> Callable[[Callable[Arguments, Result]], Callabl
 @cache
 def list_names() -> tuple[str, ...]:
     """Return the names of all methods, in alphabetical order; none is imported."""
-    return tuple(sorted(module.name for module in iter_modules(methods.__path__)))
+    return tuple(sorted(name for _, name, _ in iter_modules(methods.__path__) if not name.startswith("_")))
 
 
 def load_method(name: str) -> EditMethod:
-    """Return a method; raise a ValueError if there is none of that name."""
+    """Return a method; raise a ValueError if there is none of that name, or its file holds no such."""
     if name not in list_names():
         near = get_close_matches(name, list_names(), n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"no method is called {name!r}: expected one of {', '.join(list_names())}{hint}")
     import_module(f"{methods.__name__}.{name}")
+    if name not in _FOUND:
+        raise ValueError(f"edits/methods/{name}.py: expected a function {name} under @edit_method")
     return _FOUND[name]
 
 

@@ -86,7 +86,9 @@ def spread_levels(models: pd.DataFrame, estimates: pd.DataFrame, ood: str, *, by
         (estimates["quantity"] == LEVEL) & (estimates["hands"] == ALL_HANDS) & (estimates["scope"] == POOLED)
     ]
     levels = pooled.pivot(index="subject", columns="split", values="estimate")
-    levels = levels.rename(columns={} if "ood" in levels else {ood: "ood"}).rename_axis(columns=None)
+    levels = levels.rename(columns={ood: "ood"} if ood == "ood" else {ood: "ood", "ood": "ood_rule"}).rename_axis(
+        columns=None
+    )
     first = models.loc[models["kind"] == "sft", "sft_arm"].iloc[0]
     steps = (models["kind"] == "base") | ((models["role"] == STEP_ROLE) & (models["sft_arm"] == first))
     chosen = models[steps if by_step else (models["role"] != STEP_ROLE) & (models["role"] != MIDDLE)]

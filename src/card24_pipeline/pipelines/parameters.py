@@ -38,7 +38,7 @@ def _check_different(seeds: list[int]) -> list[int]:
     return seeds
 
 
-Seed = Annotated[int, Field(strict=True, ge=0)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 
 
 class GameParams(Params):

@@ -55,6 +55,8 @@ def fill_readme(project: Path) -> bool:
 
 
 def _copy_text(file: Path) -> str:
+    if "<!-- end of text -->" in file.read_text(encoding="utf-8"):
+        raise ReadmeError(f"{file}: holds the end of a block, which would cut it off in {README}")
     return f"\n\n{file.read_text(encoding='utf-8').strip()}\n\n"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import filter as filter_names
 from functools import cached_property
@@ -38,6 +38,15 @@ class CodeClosure:
         # Imports for type checking only never run, so they cannot change a result.
         return grimp.build_graph(self.package, exclude_type_checking_imports=True, cache_dir=None)
 
+    @cached_property
+    def _discovered(self) -> Mapping[str, Sequence[str]]:
+        found = {module: filter_names(self._graph.modules, pattern) for module, pattern in self.discovers.items()}
+        for module, pattern in self.discovers.items():
+            wrong = module if module not in self._graph.modules else "" if found[module] else pattern
+            if wrong:
+                raise VersioningError(f"pyproject.toml: tool.dvc_stages.discovers: no module is called {wrong}")
+        return found
+
     def list_files(self, modules: Iterable[str]) -> tuple[str, ...]:
         """List the files that running these modules reads.
 
@@ -61,7 +70,7 @@ class CodeClosure:
                 raise VersioningError(f"{module}: not found in the source of {self.package} (an __init__.py missing?)")
             reached.add(module)
             waiting += self._graph.find_modules_directly_imported_by(module)
-            waiting += filter_names(self._graph.modules, self.discovers.get(module, ""))
+            waiting += self._discovered.get(module, ())
             waiting += [module.rpartition(".")[0]] if module != self.package else []
         return tuple(sorted(path for module in reached for path in self._locate(module)))
 

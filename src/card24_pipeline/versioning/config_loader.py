@@ -66,5 +66,7 @@ def _merge_blocks(below: Any, above: Any) -> Any:
 
 def _drop_marks(value: Any) -> Any:
     if isinstance(value, Mapping):
+        if value.get(REPLACE, True) is not True:
+            raise VersioningError(f"{REPLACE}: expected true, got {value[REPLACE]}")
         return {key: _drop_marks(item) for key, item in value.items() if key != REPLACE}
     return value

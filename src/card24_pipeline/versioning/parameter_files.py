@@ -35,6 +35,8 @@ class ParameterFiles:
 
     def __init__(self, layers: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
         """Lay the layers over each other."""
+        for layer in layers:
+            _refuse_split_blocks(layer)
         self.layers = layers
         self._files = [file for layer in layers for file in layer]
         self._whole = Entry("", {})
@@ -95,6 +97,21 @@ class ParameterFiles:
         for name in key.split("."):
             found = found.value.get(name) if found and isinstance(found.value, dict) else None
         return found
+
+
+def _refuse_split_blocks(layer: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a block that replaces and that a second file of its layer has too: Kedro merges these two first."""
+    for file, content in layer.items():
+        for key, block in content.items():
+            others = [other for other, held in layer.items() if other != file and key in held]
+            if others and _holds(block, REPLACE):
+                raise VersioningError(
+                    f"{file}: {key}: '{REPLACE}' in a block that {others[0]} has too: put it in one file"
+                )
+
+
+def _holds(block: Any, key: str) -> bool:
+    return isinstance(block, Mapping) and (key in block or any(_holds(part, key) for part in block.values()))
 
 
 def list_parameter_files(loader: OmegaConfigLoader, env: str) -> list[Path]:

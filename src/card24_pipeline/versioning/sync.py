@@ -42,6 +42,7 @@ def sync_scales(
         VersioningError: When the graph cannot be written as stages.
     """
     scales = _find_scales(project)
+    before: dict[Path, str | None] = {}
     if env is not None or numbers:
         name = env or next(iter(scales))
         if name not in scales:
@@ -49,9 +50,16 @@ def sync_scales(
             raise VersioningError(f"no scale '{name}': {remedy} ({', '.join(scales)})")
         scales = {name: scales[name]}
         for key, listed in (numbers or {}).items():
-            record_numbers(_choose_file(project, name, key), key, listed)
-    # All are rendered before any is written, so that an error leaves no mixture behind.
-    texts = _render_scales(project, scales)
+            file = _choose_file(project, name, key)
+            before.setdefault(file, file.read_text(encoding="utf-8") if file.exists() else None)
+            record_numbers(file, key, listed)
+    # All are rendered before any is written, and numbers taken back, so that an error leaves no mixture behind.
+    try:
+        texts = _render_scales(project, scales)
+    except BaseException:
+        for recorded, content in before.items():
+            recorded.unlink() if content is None else write_atomically(recorded, content)
+        raise
     stale = {path for path, text in texts.items() if _read_text(project.project_path / path) != text}
     for path in stale:
         write_atomically(project.project_path / path, texts[path])

@@ -3,7 +3,7 @@
 from itertools import product
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from card24_pipeline.edits.edit import Edit
 from card24_pipeline.parameters.base import Params
@@ -17,7 +17,7 @@ class EditFamilyParams(Params):
     knobs: list[float] = Field(default=[])
     sigma: Literal["target", "donor"] = "target"
     matrices: list[Literal["attention", "mlp"]] = Field(default=["attention", "mlp"])
-    embeddings: list[bool] = Field(default=[False])
+    embeddings: list[bool] = Field(default=[False], min_length=1)
 
     @model_validator(mode="after")
     def check_edits(self) -> Self:
@@ -38,7 +38,7 @@ class EditArmParams(Params):
     """An arm of edits: the fine-tuning whose End they change, their grid, and the seed of those that draw at random."""
 
     sft_arm: str
-    seed: NonNegativeInt
+    seed: int = Field(ge=0, lt=2**32)
     grid: list[EditFamilyParams] = Field(min_length=1)
 
     @model_validator(mode="after")
