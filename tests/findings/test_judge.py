@@ -3,7 +3,7 @@ import pytest
 
 from card24_pipeline.findings.judge import adjust_p_values, judge_statements, summarise_study
 from card24_pipeline.findings.lookup import Findings, Found
-from card24_pipeline.findings.published import Comparison, measure_published, newcombe_interval
+from card24_pipeline.findings.published import Comparison, compare_sft, measure_published, newcombe_interval
 from card24_pipeline.findings.statements import Statement, list_statements, statement
 
 NOTHING = pd.DataFrame(columns=["model", "stage", "sft_step", "split", "percent", "n"])
@@ -156,6 +156,12 @@ class TestPublished:
         found = measure_published(self.TABLE, Comparison("Llama", ("rl", 1100), ("sft_end", 1100), "RL − End"))
         assert found["estimate"] == pytest.approx(0.1538 - 0.0897)
         assert (found["label"], found["hands"]) == ("Llama: RL − End", 234)
+
+    def test_sft_is_compared_both_ways_round(self):
+        for sign, label, left in ((1, "MaxOOD − End", "sft_max_ood"), (-1, "End − MaxOOD", "sft_end")):
+            for one in compare_sft("id", sign):
+                assert (one.label, one.left[0], one.split) == (label, left, "id")
+                assert one.left != one.right
 
     def test_newcombe_s_published_example(self):
         interval = newcombe_interval((56 / 70, 70), (48 / 80, 80), confidence=0.95)
