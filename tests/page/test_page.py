@@ -13,6 +13,7 @@ from card24_pipeline.page.hands import OUTCOMES, pack_hands
 from card24_pipeline.page.page import Section, render_page
 from card24_pipeline.page.reports import write_claims, write_data_card, write_finding, write_model_card, write_reports
 from card24_pipeline.page.sections import list_roles, name_hands
+from card24_pipeline.page.tables import table_leads
 from card24_pipeline.study.vocabulary import GLOSSARY, MEANINGLESS
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -174,6 +175,10 @@ class TestReports:
         assert "chosen on `low_select`; End" in reports["report"]
         for text in reports.values():
             assert MEANINGLESS in text
+
+    def test_id_of_the_merge_comes_before_that_of_its_control(self, findings):
+        rows = {row["control"]: row["ID of the merge, of the control"] for row in table_leads(findings)}
+        assert rows["plain RL from End"] == "90.0 against 95.0"
 
     def test_claims_have_a_row_each(self, findings):
         claims = judge_statements(NO_PUBLISHED, findings, pd.DataFrame())
