@@ -41,7 +41,8 @@ class Side:
     def time(self, part: str) -> dict[str, float]:
         """Return the rates of one round; RuntimeError if the worker ended."""
         stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
+        if stdin is None or stdout is None:
+            raise RuntimeError("the worker has no pipes")
         stdin.write(f"{part}\n")
         stdin.flush()
         line = stdout.readline()

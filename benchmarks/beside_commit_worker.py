@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class Sft:
 
     def time(self) -> dict[str, float]:
         """Return steps per second, without what a run does once."""
-        clocks = [_clock(lambda steps=steps: self.train(steps)) for steps in (2, 2 + STEPS)]
+        clocks = [_clock(partial(self.train, steps)) for steps in (2, 2 + STEPS)]
         wall, processor = (clocks[1][clock] - clocks[0][clock] for clock in (0, 1))
         return {"steps_per_second": STEPS / wall, "steps_per_cpu_second": STEPS / processor}
 

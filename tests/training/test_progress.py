@@ -73,7 +73,9 @@ class TestOneProcessAtATime:
     @pytest.fixture
     def holder(self, tmp_path):
         """Another process that holds the folder and has a state in it."""
-        process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "sft")], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(tmp_path / "sft")], stdout=subprocess.PIPE, text=True
+        )
         work = Path(process.stdout.readline().strip())
         (work / "state").mkdir()
         yield process, work

@@ -82,12 +82,13 @@ def test_so_does_one_before_it_stands_in_its_place(trainer, folder, monkeypatch,
 
 
 def test_one_while_older_states_go_leaves_the_newest(trainer, folder, monkeypatch):
-    def half(path):
-        next(iter(path.iterdir())).unlink()
-        raise Killed
+    def half(path, **kwargs):
+        if path.name == "checkpoint-2":
+            (path / "optimizer.pt").unlink()
+            raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer_states, "shutil", SimpleNamespace(rmtree=lambda path, **kwargs: None if kwargs else half(path)))
+        patch.setattr(trainer_states, "shutil", SimpleNamespace(rmtree=half))
         with pytest.raises(Killed):
             trainer.save(4)
     assert find_trainer_state(folder) == folder / "checkpoint-4"

@@ -21,7 +21,7 @@ from card24_pipeline.training.trainer_states import WholeStates
 Batch = dict[str, torch.Tensor]
 
 
-class AnswerTrainer(WholeStates, SFTTrainer):  # type: ignore[misc]
+class AnswerTrainer(WholeStates, SFTTrainer):
     """Trains on answers; models that the short way would not suit are trained as ``SFTTrainer`` does."""
 
     def __init__(self, examples: Sequence[Batch], **kwargs: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -103,8 +102,7 @@ class AnswerSampler:
         longest = max(map(len, conversations))
         make = partial(build_cache, self._model, tokens=longest + self._settings.max_new_tokens)
         reading = Reading(make)
-        shared = len(os.path.commonprefix(list(conversations))) if self._forgets and len(conversations) > 1 else 0
-        shared = min(shared, min(map(len, conversations)) - 1)
+        shared = _count_shared(conversations) if self._forgets else 0
         if shared:
             first = torch.tensor([conversations[0][:shared]], device=device)
             once = build_cache(self._model, tokens=shared)
@@ -166,6 +164,15 @@ class Reading:
         """Begin with what another cache holds, rows chosen from it."""
         for layer, read in zip(self._cache.layers, other.layers, strict=True):
             layer.update(choose(read.keys), choose(read.values))
+
+
+def _count_shared(conversations: Sequence[list[int]]) -> int:
+    """Return how many tokens all begin with, at least one of each left out; 0 for a single one."""
+    if len(conversations) == 1:
+        return 0
+    together = enumerate(zip(*conversations, strict=False))
+    shortest = min(map(len, conversations))
+    return min(shortest - 1, next((place for place, tokens in together if len(set(tokens)) > 1), shortest))
 
 
 def draw(distribution: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
