@@ -115,7 +115,9 @@ def play_episodes(
     if not hands:
         raise ValueError("there are no hands to play: the batch is empty")
     protocol = RevisionProtocol(tokenizer, task.layout)
-    episodes = [Episode(hand, ids := protocol.open(hand.prompt), [-1] * len(ids)) for hand in hands]
+    # As the protocol opens one, all in one call.
+    prompts = tokenizer([hand.prompt for hand in hands], add_special_tokens=False)["input_ids"]
+    episodes = [Episode(hand, list(ids), [-1] * len(ids)) for hand, ids in zip(hands, prompts, strict=True)]
     in_play = list(episodes)
     turns_left = settings.max_turns_per_update
     for tries in range(1, settings.max_tries + 1):
@@ -127,9 +129,10 @@ def play_episodes(
         if not in_play:
             break
         answers = sample_answers(model, tokenizer, in_play, settings, generator=generator, value_head=value_head)
+        texts = tokenizer.batch_decode([answer.ids for answer in answers], skip_special_tokens=True)
         failed = []
-        for episode, answer in zip(in_play, answers, strict=True):
-            verdict = episode.add_turn(answer, tokenizer.decode(answer.ids, skip_special_tokens=True), task)
+        for episode, answer, text in zip(in_play, answers, texts, strict=True):
+            verdict = episode.add_turn(answer, text, task)
             if not verdict.is_correct and tries < settings.max_tries:
                 asked = protocol.ask_again(episode.hand.prompt, verdict, cut=answer.cut)
                 episode.ids += asked

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from card24_pipeline.evaluation.preallocated_cache import build_cache
 from card24_pipeline.models.shared_prompt import can_share
+from card24_pipeline.models.token_attention import attend_by_products
 from card24_pipeline.training.rl_params import RolloutParams
 from card24_pipeline.training.rl_run import Hand, RlError
 
@@ -69,7 +70,7 @@ class AnswerSampler:
         drawn = torch.full((rows, limit), self._end)
         seen = torch.zeros(2, rows, limit, dtype=torch.float64)  # log-probabilities and values
         alive, over = torch.arange(rows), torch.zeros(rows, dtype=torch.bool)
-        with torch.inference_mode():
+        with torch.inference_mode(), attend_by_products(self._model):
             states, reading = self._read(conversations)
             for place in range(limit):
                 logits = self._head(states)
