@@ -22,7 +22,7 @@ TABLE = PROJECT / f"data/08_reporting/{SCALE}/rerun_table.md"
 OVERLAY = f"conf/{SCALE}/parameters.yml"
 OTHER_LEARNING_RATE = 0.0001
 FREE = {"anchor": "none", "coefficient": 0.0}
-OTHER_ARM = {"from_end": {"sft_arm": "main", "algorithm": "ppo", "roles": ["end"], "kl": FREE}}
+OTHER_ARM = {"from_end": {"sft_arm": "hot", "algorithm": "ppo", "roles": ["end"], "kl": FREE}}
 
 INTRODUCTION = f"""\
 # What re-runs after which change
@@ -59,7 +59,7 @@ def touch_module(clone: StudyClone, module: str) -> None:
 def set_learning_rate(clone: StudyClone) -> None:
     """Give SFT another learning rate at this scale only."""
     edit_overlay(
-        clone, lambda overlay: overlay["sft_arms"]["main"]["schedule"].update(learning_rate=OTHER_LEARNING_RATE)
+        clone, lambda overlay: overlay["sft"]["schedule"].update(learning_rate=OTHER_LEARNING_RATE)
     )
 
 
@@ -99,7 +99,7 @@ def list_changes() -> list[Change]:
         ("PPO", "training/ppo.py"),
         ("the solver", "game/solver.py"),
     )
-    key = "sft_arms.main.schedule.learning_rate"
+    key = "sft.schedule.learning_rate"
     return [
         Change("none", lambda clone: None),
         *(Change(f"a comment in {name}, `{path}`", partial(touch_module, module=path)) for name, path in touched),

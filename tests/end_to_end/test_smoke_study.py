@@ -24,7 +24,7 @@ LONG_TRAINING = (
     "run",
     "--env=smoke",
     "--nodes=sft.train_sft",
-    f"--params=seed={KILLED_SEED},sft_arms.main.schedule.steps=60",
+    f"--params=seed={KILLED_SEED},sft.schedule.steps=60",
 )
 
 

@@ -42,7 +42,7 @@ def split_params():
 
 @pytest.fixture(scope="session")
 def eval_hands_params():
-    orders = OrdersParams(id_seen=1, id_heldout=3, ood_select=2, ood=2)
+    orders = OrdersParams(id_seen=1, id_select=1, id_heldout=3, ood_select=2, ood=2)
     return EvalHandsParams(seed=3, orders=orders, published_hands=234)
 
 

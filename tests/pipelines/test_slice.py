@@ -16,7 +16,7 @@ from card24_pipeline.pipelines.base_model.obtain_base_model import (
 )
 from card24_pipeline.pipelines.base_model.score_base_model import score_base_model
 from card24_pipeline.pipelines.sft.score_sft import score_sft
-from card24_pipeline.pipelines.sft.train_sft import SftArmParams, train_sft
+from card24_pipeline.pipelines.sft.train_sft import SftParams, train_sft
 from card24_pipeline.training.language_modelling import ScheduleParams
 
 SCHEDULE = ScheduleParams(
@@ -55,8 +55,8 @@ def base(pretraining_examples, sft_examples, eval_hands, scratch, tmp_path_facto
 
 @pytest.fixture(scope="module")
 def tuned(base, sft_examples, tmp_path_factory):
-    params = SftArmParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
-    return train_sft(base[0], sft_examples, {"main": params}, "main", 0, "cpu", tmp_path_factory.mktemp("sft"))
+    params = SftParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
+    return train_sft(base[0], sft_examples, params, {"hot": {}}, "hot", 0, "cpu", tmp_path_factory.mktemp("sft"))
 
 
 @pytest.fixture(scope="module")
@@ -115,21 +115,23 @@ class TestSft:
 
     def test_example_that_the_base_cannot_read_is_refused(self, base, sft_examples, tmp_path):
         unread = pd.concat([sft_examples, pd.DataFrame([{"multiset": "", "prompt": "cards Joker :", "answer": "24"}])])
-        params = SftArmParams(checkpoint_steps=[1], schedule=SCHEDULE)
+        params = SftParams(checkpoint_steps=[1], schedule=SCHEDULE)
         with pytest.raises(CheckpointError, match=rf"{base[0]} lacks 1 needed tokens, such as 'Joker'"):
-            train_sft(base[0], unread, {"main": params}, "main", 0, "cpu", tmp_path)
+            train_sft(base[0], unread, params, {"hot": {}}, "hot", 0, "cpu", tmp_path)
 
     def test_checkpoint_beyond_the_run_is_refused_before_training(self, base, sft_examples, tmp_path):
-        arms = {"main": {"checkpoint_steps": [1, 9], "schedule": SCHEDULE}}
+        params = SftParams(checkpoint_steps=[1], schedule=SCHEDULE)
+        arms = {"long": {"settings": {"checkpoint_steps": [1, 9]}}}
         with pytest.raises(ValueError, match=r"checkpoint_steps: expected steps up to schedule.steps \(4\)"):
-            train_sft(base[0], sft_examples, arms, "main", 0, "cpu", tmp_path)
+            train_sft(base[0], sft_examples, params, arms, "long", 0, "cpu", tmp_path)
 
     def test_other_arms_are_not_looked_at(self, base, sft_examples, tmp_path):
+        params = SftParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
         arms = {"main": None, "hot": None}
         with pytest.raises(ValueError, match="no arm 'cool': expected one of main, hot"):
-            train_sft(base[0], sft_examples, arms, "cool", 0, "cpu", tmp_path)
-        arms["cool"] = {"checkpoint_steps": [1], "schedule": SCHEDULE.model_dump() | {"steps": 1}}
-        folder, _, _ = train_sft(base[0], sft_examples, arms, "cool", 0, "cpu", tmp_path)
+            train_sft(base[0], sft_examples, params, arms, "cool", 0, "cpu", tmp_path)
+        arms["cool"] = {"settings": {"checkpoint_steps": [1], "schedule": {"steps": 1}}}
+        folder, _, _ = train_sft(base[0], sft_examples, params, arms, "cool", 0, "cpu", tmp_path)
         assert {path.name for path in folder.glob("step_*")} == {"step_1"}
 
     def test_every_step_is_scored_and_diverges_from_the_base(self, tuned_scored, few_hands):

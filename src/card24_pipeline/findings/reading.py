@@ -69,7 +69,8 @@ FINDINGS = ("models@table", "estimates@table", "rl_runs@table")
 """Outputs of ``estimate_study``."""
 
 STUDY_PARAMETERS = (
-    "game", "base_model", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms", "findings",
+    "game", "base_model", "sft", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms",
+    "findings",
 )  # fmt: skip
 """The blocks of parameters that a study is made with."""
 

@@ -47,7 +47,7 @@ class ScheduleParams(Params):
     batch_size: PositiveInt
     micro_batch_size: PositiveInt
     learning_rate: PositiveFloat
-    learning_rate_shape: Literal["constant", "cosine"]
+    learning_rate_shape: Literal["constant", "annealed", "cosine"]
     warmup_steps: NonNegativeInt
     weight_decay: NonNegativeFloat
     adam_beta2: float = Field(gt=0, lt=1)
