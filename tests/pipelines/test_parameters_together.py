@@ -50,7 +50,7 @@ PARAMETERS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_tex
         (
             ("rl_arms", "plain_tuned", "settings"),
             {"updats": 3, "ppo": {"epochs": 0}},
-            r"plain_tuned\.settings\.ppo\.epochs: .*greater than 0.*; rl_arms\.plain_tuned\.settings\.updats: unknown key",
+            r"settings\.ppo\.epochs: .*greater than 0.*; rl_arms\.plain_tuned\.settings\.updats: unknown key",
         ),
         (("rl_arms", "plain_tuned", "roles"), ["rung_3"], r"rl_arms\.plain_tuned\.roles: expected one of .*'rung_3'"),
         (("rl_arms", "plain_tuned", "roles"), ["id_70"], r"roles: expected one of .*id_60, id_75, got 'id_70'"),
