@@ -96,7 +96,9 @@ class Study:
         sft_spectra, sft_by_index = self.spectra("sft_arm", ["base_to_sft"]), self.by_index("sft_arm", "base_to_sft")
         rl_hands = self.rl_hands()
         tables = StudyTables(
-            base_hand_scores=make_hands(self.passes["base"]),
+            base_hand_scores=pd.concat(
+                [make_hands(self.passes["base"], seed=seed) for seed in self.seeds], ignore_index=True
+            ),
             sft_hand_scores=self.sft_hands(),
             selected_checkpoints=self.selected(),
             rl_hand_scores=rl_hands,

@@ -52,10 +52,9 @@ def lay_out_hands(tables: StudyTables) -> pd.DataFrame:
     long = pd.concat([part[[*HAND, "model", "passed"]] for part in parts], ignore_index=True)
     wide = long.astype({"passed": np.float64}).pivot(index=HAND, columns="model", values="passed")
     wide.columns.name = None
-    base = tables.base_hand_scores.set_index(["split", "hand"])["passed"].astype(np.float64)
-    wide[BASE] = base.reindex(
-        pd.MultiIndex.from_arrays([wide.index.get_level_values(n) for n in ("split", "hand")])
-    ).array
+    keys = [key for key in ("seed", "split", "hand") if key in tables.base_hand_scores]
+    base = tables.base_hand_scores.set_index(keys)["passed"].astype(np.float64)
+    wide[BASE] = base.reindex(pd.MultiIndex.from_arrays([wide.index.get_level_values(key) for key in keys])).array
     _check_hands(wide)
     return pd.concat([wide, _average_rungs(wide, tables)], axis="columns")
 

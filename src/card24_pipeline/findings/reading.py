@@ -20,7 +20,7 @@ class StudyTables:
     whose checkpoints that one starts from.
 
     Attributes:
-        base_hand_scores: The base's graded hands, which seeds share: no such columns.
+        base_hand_scores: The base's graded hands: no arm, and of a given base, which seeds share, no ``seed``.
         sft_hand_scores: Graded hands by SFT ``step``.
         selected_checkpoints: ``role`` and ``step``; two roles may share a step.
         rl_hand_scores: Graded hands after RL by ``from_step``.
@@ -56,9 +56,8 @@ class StudyTables:
         return selected.rename(columns={"step": "from_step"})
 
 
-BASE_TABLE, *FRAMES = (field.name for field in fields(StudyTables))
+FRAMES = tuple(field.name for field in fields(StudyTables))
 STUDY_INPUTS = {
-    BASE_TABLE: BASE_TABLE,
     **{name: f"{name}@all" for name in FRAMES},
     "seeds": "params:seeds",
     **{name: f"params:{name}" for name in ARMS.values()},
@@ -75,11 +74,10 @@ STUDY_PARAMETERS = (
 """The blocks of parameters that a study is made with."""
 
 
-def read_study(base_hand_scores: pd.DataFrame, seeds: Sequence[int], inputs: Mapping[str, Any]) -> StudyTables:
+def read_study(seeds: Sequence[int], inputs: Mapping[str, Any]) -> StudyTables:
     """Read the tables of every seed and arm.
 
     Args:
-        base_hand_scores: The base's graded hands.
         seeds: The study's seeds.
         inputs: The other inputs of ``STUDY_INPUTS``.
     """
@@ -90,4 +88,4 @@ def read_study(base_hand_scores: pd.DataFrame, seeds: Sequence[int], inputs: Map
         sft_arms = {name: block["sft_arm"] for name, block in blocks[column].items()}
         with_it = {name: frame for name, frame in frames.items() if column in frame}
         frames |= {name: frame.assign(sft_arm=frame[column].map(sft_arms)) for name, frame in with_it.items()}
-    return StudyTables(base_hand_scores, **frames)
+    return StudyTables(**frames)

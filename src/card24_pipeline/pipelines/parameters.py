@@ -66,6 +66,7 @@ class StudyParams(Params):
 
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_check_different)]
     device: DeviceName
+    threads: Annotated[int, Field(strict=True, ge=1, le=1024)]
     game: GameParams
     base_model: BaseModelParams
     sft: SftParams
