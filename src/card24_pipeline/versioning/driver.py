@@ -17,13 +17,12 @@ from card24_pipeline.versioning.driver_view import (
     RunningStage,
     Standing,
     describe_seconds,
-    read_error,
     summarise,
-    tells_of_full_disk,
 )
 from card24_pipeline.versioning.lock_keeper import find_lock_files, heal_project, keep_lock, put_in_order
 from card24_pipeline.versioning.scheduling import Schedule
 from card24_pipeline.versioning.settings import read_settings
+from card24_pipeline.versioning.stage_logs import read_error, tells_of_full_disk, tells_of_run
 from card24_pipeline.versioning.stage_processes import (
     Backend,
     LocalBackend,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 FULL_DISK_BYTES = 64 * 2**20
 STOPPED_STATUS = 130
+OUTCOMES = ("ran", "restored from the run-cache", "up to date", "failed", "not run")
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,14 @@ class DriverRequest:
     stages: Sequence[str] = ()
 
     @property
-    def times(self) -> Path:
+    def stage_times(self) -> Path:
         """The file of the stages' wall seconds."""
         return self.root / self.outputs / ".timings" / self.env / "stages.json"
+
+    @property
+    def study_time(self) -> Path:
+        """The file of the wall seconds of the last run that ran every stage."""
+        return self.stage_times.with_name("study.json")
 
     def find_log(self, stage: GraphStage) -> Path:
         """Return the file for what a stage writes."""
@@ -169,13 +174,13 @@ class _Run:
     processes: dict[str, StageProcess] = field(default_factory=dict)
     running: dict[str, RunningStage] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("ran", "up to date", "failed", "not run"), 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     disk_is_full: bool = False
 
     def __post_init__(self) -> None:
         self.began = time.monotonic()
         self.stages = self.graph.select(self.request.stages)
-        self.times = read_times(self.request.times)
+        self.times = read_times(self.request.stage_times)
         waits = {address: stage.waits_for for address, stage in self.stages.items()}
         self.schedule = Schedule(waits, guess_times(self.stages, self.times))
         self.stale: set[str] = set()
@@ -198,7 +203,10 @@ class _Run:
     def report(self) -> int:
         """Say what became of the stages, a line for each failure; return the exit status."""
         self.counts["not run"] += len(self.schedule.waiting)
-        self.view.say(summarise(time.monotonic() - self.began, self.counts))
+        seconds = time.monotonic() - self.began
+        if self.counts["ran"] == len(self.graph.stages):
+            write_times(self.request.study_time, {"study": seconds})
+        self.view.say(summarise(seconds, self.counts))
         for address, error in self.failures.items():
             log = self.request.find_log(self.stages[address]).relative_to(self.request.root)
             self.view.say(f"failed: {self.stages[address].label}: {error} ({log})")
@@ -239,10 +247,7 @@ class _Run:
         self.unkept.add(address.rpartition(":")[0].removesuffix("yaml") + "lock")
         if status == 0:
             self.schedule.finish(address)
-            self.counts["ran"] += 1
-            self.times[address] = seconds
-            write_times(self.request.times, self.times)
-            self.view.say(f"done: {stage.label} ({describe_seconds(seconds)})")
+            self._note_success(address, stage, seconds)
             return
         process.kill()  # whatever it left, were it killed itself
         lost = self.schedule.give_up(address)
@@ -255,6 +260,14 @@ class _Run:
         # DVC may have been ended while it wrote.
         with suppress(VersioningError):
             heal_project(self.request.root, list(self.unkept))
+
+    def _note_success(self, address: str, stage: RunningStage, seconds: float) -> None:
+        ran = tells_of_run(stage.log)
+        self.counts[OUTCOMES[not ran]] += 1
+        if ran:
+            self.times[address] = seconds
+            write_times(self.request.stage_times, self.times)
+        self.view.say(f"{'done' if ran else 'restored'}: {stage.label} ({describe_seconds(seconds)})")
 
     def _keep_locks(self) -> None:
         self.unkept -= {lock for lock in self.unkept if keep_lock(self.request.root, lock)}

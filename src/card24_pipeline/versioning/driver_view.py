@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,14 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from card24_pipeline.versioning.stage_logs import read_last_line
+
 if TYPE_CHECKING:
     from rich.live import Live
 
-TAIL_BYTES = 8192
 REFRESH_SECONDS = 0.5
-_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_ERROR = re.compile(r"(?<![\w.])(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b.*")
-_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
 
 @dataclass(frozen=True)
@@ -111,35 +108,7 @@ def describe_seconds(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
-def read_last_line(log: Path) -> str:
-    """Read the last line of a log that holds something; of a bar that was drawn anew in its line, the last state."""
-    return next(reversed(_read_tail(log)), "")
-
-
-def read_error(log: Path) -> str:
-    """Read the line of a failed stage's log that names its error best: the last with an error's name, or the last."""
-    lines = [line for line in _read_tail(log) if not line.startswith("ERROR: failed to reproduce")]
-    named = [match[0] for line in lines if (match := _ERROR.search(line))]
-    return next(reversed(named or lines), "no output")
-
-
-def tells_of_full_disk(log: Path) -> bool:
-    """Tell whether a stage ended because a disk was full or a quota used up."""
-    return any(_NO_SPACE.search(line) for line in _read_tail(log))
-
-
 def summarise(seconds: float, counts: Mapping[str, int]) -> str:
     """Say in a line what became of the stages."""
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     return f"{sum(counts.values())} stages in {describe_seconds(seconds)}: {said}"
-
-
-def _read_tail(log: Path) -> list[str]:
-    try:
-        with log.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
-            text = _COLOUR.sub("", file.read().decode("utf-8", errors="replace"))
-    except OSError:
-        return []
-    return [line for line in map(str.strip, re.split(r"[\r\n]", text)) if line]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -39,7 +40,7 @@ class LockText:
         end = _NEXT_KEY.search(rest)
         body, tail = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
         starts = [match.start() for match in _ENTRY.finditer(body)]
-        pieces = [body[start:stop] for start, stop in zip(starts, [*starts[1:], len(body)], strict=True)]
+        pieces = [body[start:stop] for start, stop in pairwise([*starts, len(body)])]
         return cls(head[0], {_read_name(piece): piece for piece in pieces}, tail)
 
     def join(self) -> str:
@@ -90,7 +91,7 @@ def _read_name(entry: str) -> str:
 
 def _are_entries(stages: Mapping[str, Any]) -> bool:
     entries = list(stages.values())
-    if not all(isinstance(entry, dict) and "cmd" in entry for entry in entries):
+    if not all(isinstance(entry, dict) and "cmd" in entry and None not in entry.values() for entry in entries):
         return False
     # Only the last file of the last entry can be cut where a line ends.
     last = [*(entries[-1].get("deps") or []), *(entries[-1].get("outs") or [])][-1:] if entries else []

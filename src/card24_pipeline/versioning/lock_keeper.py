@@ -6,7 +6,9 @@ DVC writes its lock file in place, so a kill at that moment leaves it empty or c
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,9 @@ from card24_pipeline.versioning.validation import VersioningError
 TEMPORARY = Path(".dvc/tmp")
 KEPT = TEMPORARY / "kept_locks"
 REMEDY = "kedro dvc heal"
+# Every process of a driver's run has it in its environment; its value is the project's root.
+MARK = "KEDRO_DVC_RUN"
+PATIENCE_SECONDS = 3.0
 EMPTY_LOCK = "schema: '2.0'\nstages:\n"
 
 
@@ -122,14 +127,23 @@ def put_in_order(root: Path, orders: Mapping[str, Sequence[str]]) -> None:
             keep_lock(root, lock)
 
 
-def find_damage(root: Path, locks: Sequence[str]) -> str | None:
-    """Keep a copy of every lock file that is whole; return a line about the first that is not, with the remedy."""
-    for lock in locks:
-        if not keep_lock(root, lock):
-            text = (root / lock).read_text(encoding="utf-8", errors="replace")
-            damage = describe_damage(root, lock, text, _read_kept(root, lock))
-            return f"{lock}: is {damage}: a kill stopped DVC writing it; restore it by `{REMEDY}`, then go on"
-    return None
+def check_before_stage(root: Path, conf_source: str) -> None:
+    """Keep a copy of every lock file, and refuse to run a stage of a plain ``dvc repro`` when one is damaged.
+
+    A cut file may still be YAML: DVC then runs again, without a word, what the file has lost.
+
+    Raises:
+        VersioningError: With the remedy.
+    """
+    # The driver looks for itself, and beside it another stage may just be writing.
+    if "DVC_STAGE" not in os.environ or MARK in os.environ:
+        return
+    for lock in find_lock_files(root, conf_source):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not keep_lock(root, lock):
+            if time.monotonic() > deadline:
+                raise VersioningError(f"{lock}: damaged, as a kill leaves it: run `{REMEDY}`, then go on")
+            time.sleep(0.2)
 
 
 def _is_usable(text: str) -> bool:

@@ -14,11 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from card24_pipeline.versioning.lock_keeper import TEMPORARY
+from card24_pipeline.versioning.lock_keeper import MARK, TEMPORARY
 from card24_pipeline.versioning.validation import VersioningError
 
-# Every process of a run has it in its environment; its value is the project's root.
-MARK = "KEDRO_DVC_RUN"
 PATIENCE_SECONDS = 1.5
 
 
