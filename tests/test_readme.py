@@ -14,7 +14,8 @@ def test_figures_are_those_that_the_pipeline_wrote(tmp_path):
     blocks = [(kind, path) for kind, path, _ in BLOCK.findall(readme)]
     assert sorted({kind for kind, _ in blocks}) == ["megabytes", "minutes", "text"]
     (tmp_path / "README.md").write_text(readme)
-    for _, path in blocks:
+    # Times are in no repository, so the minutes stay.
+    for _, path in [block for block in blocks if block[0] != "minutes"]:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).symlink_to(ROOT / path)
     assert not fill_readme(tmp_path)

@@ -49,14 +49,18 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Pin the threads of the run's scale, and check its parameters.
+        """Pin the threads of the run's scale, and check its parameters and, in a stage of a plain ``dvc repro``, DVC's locks.
 
         Raises:
             ParameterFileError: When a value is wrong or a key unknown, naming file, key and expectation.
+            VersioningError: When a lock file is damaged, naming the remedy.
         """
         from pydantic import ValidationError
 
+        from card24_pipeline.versioning.lock_keeper import check_before_stage
+
         loader = context.config_loader
+        check_before_stage(context.project_path, Path(loader.conf_source).name)
         # Not `context.params`: reading that makes Kedro check every node's type hints first, its own way.
         params = {key: value for key, value in loader["parameters"].items() if key not in loader.fan_out}
         if THREADS in params:

@@ -104,8 +104,9 @@ class TestOutputs:
     def test_no_training_state_is_left(self, clone: StudyClone) -> None:
         assert list_files(clone.root / "data/.progress") == []
 
-    def test_timings_are_kept_but_not_locked(self, clone: StudyClone) -> None:
-        assert list_files(clone.root / "data/08_reporting/smoke/timings") != []
+    def test_timings_are_kept_outside_git_and_not_locked(self, clone: StudyClone) -> None:
+        assert list_files(clone.root / "data/.timings/smoke") != []
+        assert clone.run("git", "status", "--porcelain", "--untracked-files=all", "data/.timings").stdout == ""
         assert "timings" not in clone.lock_file.read_text(encoding="utf-8")
 
 

@@ -32,8 +32,11 @@ def write_atomically(path: Path, text: str) -> None:
     """Replace a file's text in one step; through a link, the file that it points to."""
     target = path.resolve()
     staged = target.with_name(f".{target.name}.staged-{os.getpid()}")
-    staged.write_text(text, encoding="utf-8")
-    staged.replace(target)
+    try:
+        staged.write_text(text, encoding="utf-8")
+        staged.replace(target)
+    finally:
+        staged.unlink(missing_ok=True)
 
 
 def parse_numbers(key: str, text: str) -> list[int]:
