@@ -25,10 +25,10 @@ import numpy as np
 
 from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
 from card24_pipeline.training.ordering import order_examples
-from card24_pipeline.training.progress import find_trainer_state, read_trainer_step
 from card24_pipeline.training.rl_params import KlParams
 from card24_pipeline.training.rl_run import CardTask, RlError, RlRun, RlSetup, add_to_history
 from card24_pipeline.training.rollouts import Episode, SampledAnswer, check_hands, describe_episodes
+from card24_pipeline.training.trainer_states import WholeStates, find_trainer_state, read_trainer_step
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -179,7 +179,7 @@ def _build_trainer(
     )
     base: Any = getattr(trl, f"{algorithm.name}Trainer")
 
-    class CardTrainer(base):
+    class CardTrainer(WholeStates, base):
         """Reads prompts as scoring does and leaves the network and cards alone."""
 
         def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
@@ -229,7 +229,6 @@ def _configure(setup: RlSetup, *, state: Path) -> dict[str, Any]:
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "save_steps": settings.resume_every_updates * group.epochs,
-        "save_total_limit": 1,
         "seed": setup.seed,
         "use_cpu": setup.model.device.type == "cpu",
         "bf16": False,

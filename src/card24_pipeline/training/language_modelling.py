@@ -20,7 +20,7 @@ from card24_pipeline.evaluation.costs import count_training_flops
 from card24_pipeline.models.tokenized import TokenizedExample
 from card24_pipeline.parameters.base import Params
 from card24_pipeline.training.ordering import order_examples
-from card24_pipeline.training.progress import find_trainer_state, read_trainer_step
+from card24_pipeline.training.trainer_states import find_trainer_state, read_trainer_step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -39,9 +39,15 @@ _LOGGED = {
 _COSTS = ("trained_tokens", "training_flops")
 HISTORY_COLUMNS = (*_LOGGED, *_COSTS)
 
+_SCHEDULERS = {"constant": "constant_with_warmup", "annealed": "warmup_stable_decay", "cosine": "cosine"}
+
 
 class ScheduleParams(Params):
-    """Optimisation of one supervised run (AdamW)."""
+    """Optimisation of one supervised run (AdamW).
+
+    After its warm-up the learning rate stays (constant), stays and falls to 0 along a line over the last fifth of the
+    steps (annealed), or falls along half a cosine.
+    """
 
     steps: PositiveInt
     batch_size: PositiveInt
@@ -65,6 +71,20 @@ class ScheduleParams(Params):
             if getattr(self, whole) % getattr(self, part):
                 raise ValueError(f"{whole} {getattr(self, whole)} is no multiple of {part} {getattr(self, part)}")
         return self
+
+    @model_validator(mode="after")
+    def check_annealing(self) -> Self:
+        """Check that an annealed learning rate is warm before it falls."""
+        if self.learning_rate_shape == "annealed" and self.warmup_steps + self.annealed_steps > self.steps:
+            raise ValueError(
+                f"warmup_steps {self.warmup_steps} leaves no room for {self.annealed_steps} annealed steps in {self.steps}"
+            )
+        return self
+
+    @property
+    def annealed_steps(self) -> int:
+        """The last fifth of the steps, rounded up."""
+        return -(-self.steps // 5)
 
 
 @dataclass(frozen=True)
@@ -136,25 +156,27 @@ def _build_trainer(
     seed: int,
     state: Path,
 ) -> SFTTrainer:
-    """Hand the examples to ``SFTTrainer`` in their final order, with everything it need not do switched off."""
-    from datasets import Dataset
+    """Hand the examples to TRL's trainer in their final order, with everything it need not do switched off."""
     from transformers import PrinterCallback
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
 
+    from card24_pipeline.training.answer_trainer import AnswerTrainer, lay_out
+
+    annealing = {"num_decay_steps": schedule.annealed_steps, "decay_type": "linear"}
     config = SFTConfig(
         output_dir=str(state),
         max_steps=schedule.steps,
         per_device_train_batch_size=schedule.micro_batch_size,
         gradient_accumulation_steps=schedule.batch_size // schedule.micro_batch_size,
         learning_rate=schedule.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if schedule.learning_rate_shape == "constant" else "cosine",
+        lr_scheduler_type=_SCHEDULERS[schedule.learning_rate_shape],
+        lr_scheduler_kwargs=annealing if schedule.learning_rate_shape == "annealed" else None,
         warmup_steps=schedule.warmup_steps,
         weight_decay=schedule.weight_decay,
         adam_beta2=schedule.adam_beta2,
         max_grad_norm=schedule.max_gradient_norm,
         logging_steps=schedule.log_every_steps,
         save_steps=schedule.resume_every_steps,
-        save_total_limit=1,
         train_sampling_strategy="sequential",
         dataset_kwargs={"skip_prepare_dataset": True},
         logging_nan_inf_filter=False,
@@ -166,8 +188,7 @@ def _build_trainer(
         report_to="none",
         disable_tqdm=True,
     )
-    rows = Dataset.from_list([dict(example) for example in examples]).select(order)
-    trainer = SFTTrainer(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
+    trainer = AnswerTrainer(lay_out(examples, order), model=model, args=config, processing_class=tokenizer)
     trainer.remove_callback(PrinterCallback)
     return trainer
 

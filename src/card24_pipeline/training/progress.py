@@ -42,17 +42,6 @@ def open_progress(folder: Path, *inputs: ProgressInput) -> Path:
     return work
 
 
-def find_trainer_state(state: Path) -> Path | None:
-    """Return the newest whole state of a trainer of transformers: ``trainer_state.json`` is its last file."""
-    whole = [path.parent for path in state.glob("checkpoint-*/trainer_state.json")]
-    return max(whole, key=read_trainer_step, default=None)
-
-
-def read_trainer_step(state: Path) -> int:
-    """Return the optimiser step after which a trainer's state was saved."""
-    return int(state.name.rpartition("-")[2])
-
-
 def digest_inputs(*inputs: ProgressInput) -> str:
     """Return 16 hexadecimal digits that change with any input or any source file of the package."""
     digest = hashlib.sha256()

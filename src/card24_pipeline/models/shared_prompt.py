@@ -1,0 +1,95 @@
+"""Reading once what all rows of a batch begin with: rules and instructions are most of a prompt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+LEAST_SHARED = 4  # fewer tokens are read faster again than apart
+
+
+def count_shared_tokens(input_ids: torch.Tensor, wanted: torch.Tensor) -> int:
+    """Return how many tokens at the start of all rows may be read once.
+
+    Args:
+        input_ids: (rows, tokens) int64.
+        wanted: (rows, tokens) bool; tokens that the model is to predict. The state before each lies in the row's own
+            part.
+
+    Returns:
+        0 when there is one row, or when so few tokens are shared that reading them apart saves nothing.
+    """
+    same = (input_ids == input_ids[:1]).all(0)
+    own = ~same[:-1] | wanted[:, 1:].any(0)
+    shared = int(own.long().argmax()) if bool(own.any()) else len(own)
+    return shared if shared >= LEAST_SHARED and len(input_ids) > 1 else 0
+
+
+def can_share(body: PreTrainedModel) -> bool:
+    """Say whether every layer of a model keeps all keys and values, and no chance acts on them.
+
+    Sliding windows, recurrent states and the like are read row by row, and so are models with dropout, which must
+    draw for each row.
+    """
+    import torch
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    layers = DynamicCache(config=body.config).layers
+    dropout = [module.p for module in body.modules() if isinstance(module, torch.nn.Dropout)]
+    dropout += [getattr(body.config, name, None) or 0.0 for name in ("attention_dropout", "attn_pdrop")]
+    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers) and not any(dropout)
+
+
+def read_rows(body: PreTrainedModel, input_ids: torch.Tensor, *, shared: int) -> torch.Tensor:
+    """Return the last hidden states of each row from place ``shared`` on, (rows, tokens - shared, width).
+
+    The first ``shared`` tokens are those of the first row, which is read alone; gradients flow through it. Rows are
+    padded on the right, so causal attention needs no mask for it.
+    """
+    import torch
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    if shared == 0:
+        states: torch.Tensor = body(input_ids=input_ids, use_cache=False).last_hidden_state
+        return states
+
+    class SharedLayer(DynamicLayer):
+        """Lays the keys and values of the first row before those of every row, without a copy in between."""
+
+        def __init__(self, first: DynamicLayer) -> None:
+            super().__init__()
+            self.lazy_initialization(first.keys, first.values)
+            self.keys, self.values = first.keys, first.values
+
+        def update(
+            self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            return lay_before(self.keys, key_states), lay_before(self.values, value_states)
+
+    def lay_before(first: torch.Tensor, rest: torch.Tensor) -> torch.Tensor:
+        return torch.cat([first.expand(len(rest), -1, -1, -1), rest], dim=-2)
+
+    cache = DynamicCache(config=body.config)
+    body(input_ids=input_ids[:1, :shared], past_key_values=cache, use_cache=True)
+    cache.layers = [SharedLayer(layer) for layer in cache.layers]
+    rest: torch.Tensor = body(input_ids=input_ids[:, shared:], past_key_values=cache, use_cache=True).last_hidden_state
+    return rest
+
+
+def pick_states(states: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Return the state before each wanted token, (N, width), ordered by row and then by place.
+
+    Args:
+        states: (rows, T, width), of the last T places of each row.
+        wanted: (rows, tokens) bool; none of the first ``tokens - T + 1`` places is wanted.
+    """
+    import torch
+
+    width = states.shape[1]
+    after = torch.nn.functional.pad(wanted[:, wanted.shape[1] - width + 1 :], (0, 1))
+    return states.flatten(0, 1).index_select(0, after.flatten().nonzero()[:, 0])
