@@ -26,13 +26,13 @@ def dvc() -> None:
 @click.option("--seeds", help="Record these seeds (0,1,2) in the scale's parameter file first.")
 @click.pass_obj
 def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
-    """Generate the dvc.yaml of every scale, or of one, from the Kedro graph."""
+    """Generate every dvc.yaml of all scales, or of one, from the Kedro graph."""
     from card24_pipeline.versioning.files import parse_numbers
     from card24_pipeline.versioning.sync import sync_scales
 
     numbers = {} if seeds is None else {"seeds": parse_numbers("seeds", seeds)}
-    for path, changed in sync_scales(metadata, env, numbers).items():
-        click.echo(f"{path}: {'written' if changed else 'up to date'}")
+    for path, done in sync_scales(metadata, env, numbers).items():
+        click.echo(f"{path}: {done}")
 
 
 @dvc.command()

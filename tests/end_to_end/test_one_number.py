@@ -109,7 +109,7 @@ def build_runs(tables: Any, estimates: pd.DataFrame, headline: dict[str, Any]) -
         return levels.assign(base_met_multiset="all", card_to_number_accuracy=0.5, forward_kl_nats=0.0)
 
     read = StudyTables(
-        base_scores=score(tables.base_hand_scores),
+        base_scores=score(tables.base_hand_scores, "seed"),
         sft_scores=score(tables.sft_hand_scores, "seed", "sft_arm", "step"),
         sft_history=tables.selected_checkpoints.assign(training_flops=1.0)[
             ["seed", "sft_arm", "step", "training_flops"]

@@ -112,7 +112,7 @@ def test_a_replicate_s_value_is_the_mean_over_its_matrices(study, find):
 def test_matrices_are_drawn_where_there_is_one_seed(study, find):
     study.seeds = (0,)
     spectra = study.spectra("sft_arm", ["base_to_sft"])
-    spectra.loc[pick(spectra), "left_angle_degrees"] = [0.0, 0.0, 16.0, 16.0]  # a value for each matrix
+    spectra.loc[pick(spectra), "left_angle_degrees"] = [0.0, 0.0, 0.0, 0.0, 16.0, 16.0, 16.0, 16.0]
     row = find(TOP, sft_spectra=spectra)
     assert (row["estimate"], row["low"], row["high"]) == pytest.approx((10, 6, 14))
     assert row["se_hands"] == pytest.approx(2, rel=0.2)

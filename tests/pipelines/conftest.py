@@ -49,7 +49,6 @@ def eval_hands_params():
 @pytest.fixture(scope="session")
 def mixture():
     return MixtureParams(
-        seed=3,
         examples=400,
         translation_weight=1.0,
         puzzle_weight=1.0,
@@ -83,4 +82,4 @@ def sft_examples(few_multisets, rules, prompt):
 
 @pytest.fixture(scope="session")
 def pretraining_examples(few_multisets, rules, prompt, mixture):
-    return render_pretraining_examples(few_multisets, rules, prompt, mixture)
+    return render_pretraining_examples(few_multisets, rules, prompt, mixture, 3)

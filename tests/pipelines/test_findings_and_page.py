@@ -22,15 +22,14 @@ KEYS = ("seed", "sft_arm", "rl_arm", "edit_arm")
 PARAMS = FindingsParams(confidence=0.9, resamples=200, bootstrap_seed=0, engineering_only=True)
 FACES = {"jack": 11, "queen": 12, "king": 13}
 RULES = RulesParams.model_validate({"target": 24, "id": dict.fromkeys(FACES, 10), "ood": {"ood": FACES}})
-BASE_MODEL = {"source": {"kind": "folder", "path": "models/mine"}, "mixture": {}}
+BASE_MODEL = {"source": {"kind": "folder", "path": "models/mine"}, "mixture": {"examples": 7}}
 
 
 @pytest.fixture(scope="module")
 def inputs(small_study_tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     arms = {"plain": {"sft_arm": "main"}, "anchored": {"sft_arm": "main"}}
-    made = {"base_hand_scores": small_study_tables.base_hand_scores, "seeds": [0, 1]}
-    made |= {"sft_arms": {"main": {}}, "rl_arms": arms, "edit_arms": {"main": {"sft_arm": "main"}}}
+    made = {"seeds": [0, 1], "sft_arms": {"main": {}}, "rl_arms": arms, "edit_arms": {"main": {"sft_arm": "main"}}}
     for name in FRAMES:
         table = getattr(small_study_tables, name)
         keys = [key for key in KEYS if key in table]
@@ -105,7 +104,6 @@ def test_reports_and_cards_are_written(found, claims, inputs, small_study_tables
         hands,
         hands,
         hands,
-        hands,
         BASE_MODEL,
         RULES,
         PARAMS,
@@ -117,6 +115,7 @@ def test_reports_and_cards_are_written(found, claims, inputs, small_study_tables
         assert text.startswith("# ") or name in ("claims_table", "finding")
         assert ("its figures mean nothing" in text) == (name != "data_card")
     assert all("| nan" not in text for text in texts)
+    assert "pre-training examples (of each base from scratch) | 7" in texts[-1]
 
 
 def test_outputs_are_named_in_the_order_of_the_nodes():

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from click import ClickException
 
 from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
 from card24_pipeline.checkpoints.writer import save_checkpoint
@@ -38,7 +39,7 @@ SIZE = ArchitectureParams(hidden_size=16, intermediate_size=32, layers=2, attent
 
 @pytest.fixture(scope="module")
 def scratch():
-    return SourceParams(FromScratchParams(kind="from_scratch", seed=1, architecture=SIZE, schedule=SCHEDULE))
+    return SourceParams(FromScratchParams(kind="from_scratch", architecture=SIZE, schedule=SCHEDULE))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def few_hands(eval_hands):
 @pytest.fixture(scope="module")
 def base(pretraining_examples, sft_examples, eval_hands, scratch, tmp_path_factory):
     return obtain_base_model(
-        pretraining_examples, sft_examples, eval_hands, scratch, "cpu", tmp_path_factory.mktemp("base")
+        pretraining_examples, sft_examples, eval_hands, scratch, 1, "cpu", tmp_path_factory.mktemp("base")
     )
 
 
@@ -83,7 +84,9 @@ class TestBase:
 
     def test_folder_is_copied_with_its_weights(self, base, pretraining_examples, sft_examples, eval_hands, tmp_path):
         source = SourceParams(FolderParams(kind="folder", path=str(base[0])))
-        folder, history, _ = obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, "cpu", tmp_path)
+        folder, history, _ = obtain_base_model(
+            pretraining_examples, sft_examples, eval_hands, source, "none", "cpu", tmp_path
+        )
         assert folder != base[0]
         digests = [check_manifest(found)["model.safetensors"] for found in (folder, base[0])]
         assert digests[0] == digests[1]
@@ -96,7 +99,23 @@ class TestBase:
         save_checkpoint(make_model(), tokenizer, tmp_path / "poor")
         source = SourceParams(FolderParams(kind="folder", path=str(tmp_path / "poor")))
         with pytest.raises(CheckpointError, match=rf"{tmp_path / 'poor'} lacks \d+ needed tokens"):
-            obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, "cpu", tmp_path / "progress")
+            obtain_base_model(
+                pretraining_examples, sft_examples, eval_hands, source, "none", "cpu", tmp_path / "progress"
+            )
+
+    def test_another_seed_has_other_weights(
+        self, base, pretraining_examples, sft_examples, eval_hands, scratch, tmp_path
+    ):
+        texts = (pretraining_examples, sft_examples, eval_hands)
+        digests = [check_manifest(base[0])["model.safetensors"]]
+        for name, seed in (("same", 1), ("other", 2)):
+            folder, *_ = obtain_base_model(*texts, scratch, seed, "cpu", tmp_path / name)
+            digests.append(check_manifest(folder)["model.safetensors"])
+        assert digests[1] == digests[0] != digests[2]
+
+    def test_a_base_that_seeds_share_is_given(self, pretraining_examples, sft_examples, eval_hands, scratch, tmp_path):
+        with pytest.raises(ClickException, match="a from_scratch base is each seed's own, but globals.yml"):
+            obtain_base_model(pretraining_examples, sft_examples, eval_hands, scratch, "none", "cpu", tmp_path)
 
     def test_base_is_scored_on_every_hand(self, base_scored, few_hands):
         scores, hands, _ = base_scored

@@ -21,7 +21,7 @@ EDITS = {  # name: method, donor, knob's name, knob, pass@1 on OOD
     "delta_threshold donor=max_ood": ("delta_threshold", "max_ood", "", float("nan"), 0.2),
 }
 UPDATES = (1, 2, 3)
-CHILDREN = 1 + len(SEEDS) * (3 + 4 + len(EDITS))
+CHILDREN = len(SEEDS) * (1 + 3 + 4 + len(EDITS))
 ARM = {"sft_arm": "main", "algorithm": "ppo"}
 SETTINGS = {
     "game": {"rules": {"ood": {"ood": {"jack": 11}}}},
@@ -88,7 +88,9 @@ def make_tables(ood_of_end: float = OOD[8]) -> StudyTables:
     rl_scores, rl_history = table_rl()
     edits = [(seed, name, *facts) for seed in SEEDS for name, facts in EDITS.items()]
     return StudyTables(
-        base_scores=pd.DataFrame(score(0.1)).drop(columns="forward_kl_nats"),
+        base_scores=pd.DataFrame([row for seed in SEEDS for row in score(0.1, seed=seed)]).drop(
+            columns="forward_kl_nats"
+        ),
         sft_scores=pd.DataFrame(
             [row for seed, step in models for row in score(passes[step], seed=seed, sft_arm="main", step=step)]
         ),

@@ -46,11 +46,12 @@ def compare_arms(findings: Findings, arm: str, other: str, role: str) -> Found:
 @statement(5, why_exploratory=CHOSEN_FOR_IT)
 def tuned_keeps_more_ood_at_equal_id(findings: Findings) -> Found:
     """At the highest ID that both reach, SFT at the rate tuned for ID has more OOD than at the first arm's rate"""
-    arms = [arm for arm in (TUNED, findings.sft_arm) if arm in findings.sft_arms]
-    levels = findings.list_levels(*arms)
-    if len(set(arms)) < 2 or not levels:
+    levels = findings.list_levels(TUNED, findings.sft_arm)
+    if not levels:
         return Found(note=NOT_MEASURED)
-    found = compare_arms(findings, *arms, role=levels[-1])
+    found = compare_arms(findings, TUNED, findings.sft_arm, levels[-1])
+    if found.row is None:
+        return found
     return replace(found, note=", ".join(filter(None, [title_role(levels[-1]), found.note])))
 
 

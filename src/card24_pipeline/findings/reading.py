@@ -95,18 +95,13 @@ def read_study(seeds: Sequence[int], inputs: Mapping[str, Any]) -> StudyTables:
 
     Args:
         seeds: The study's seeds.
-        inputs: The other inputs of ``STUDY_INPUTS``; the catalog of a scale with a given base has its table as it is.
+        inputs: The other inputs of ``STUDY_INPUTS``.
     """
     blocks = {column: to_plain(inputs[name]) for column, name in ARMS.items()}
     lists = {"seed": list(seeds), **{column: list(named) for column, named in blocks.items()}}
-    frames = {name: read_table(inputs[name], lists) for name in FRAMES}
+    frames = {name: inputs[name].read(**lists) for name in FRAMES}
     for column in ("rl_arm", "edit_arm"):
         sft_arms = {name: block["sft_arm"] for name, block in blocks[column].items()}
         with_it = {name: frame for name, frame in frames.items() if column in frame}
         frames |= {name: frame.assign(sft_arm=frame[column].map(sft_arms)) for name, frame in with_it.items()}
     return StudyTables(**frames, rl_arms=blocks["rl_arm"])
-
-
-def read_table(table: Any, lists: Mapping[str, Any]) -> pd.DataFrame:
-    """Read what the catalog gives: the tables of all seeds and arms, or one table that they share."""
-    return table if isinstance(table, pd.DataFrame) else table.read(**lists)

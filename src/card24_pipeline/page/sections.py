@@ -80,9 +80,10 @@ def list_hands_by_role(findings: Findings, tables: StudyTables) -> dict[str, pd.
 def name_hands(tables: StudyTables) -> dict[tuple[str, int | None], pd.DataFrame]:
     """List the graded hands of every model and seed, by what the browser of hands calls them."""
     base = tables.base_hand_scores
-    shared = {(BASE, None): base} if tables.base_is_shared else {}
-    models: dict[tuple[str, int | None], pd.DataFrame] = {**shared}
-    models |= {} if shared else {(BASE, int(seed)): hands for seed, hands in base.groupby("seed", sort=False)}
+    models: dict[tuple[str, int | None], pd.DataFrame] = {(BASE, None): base}
+    if not tables.base_is_shared:
+        seeds: Iterable[tuple[Any, pd.DataFrame]] = base.groupby("seed", sort=False)
+        models = {(BASE, int(seed)): hands for seed, hands in seeds}
     for arm, template, column, table in (
         ("sft_arm", "SFT step {}", "step", tables.sft_hand_scores),
         ("rl_arm", "RL from step {}", "from_step", tables.rl_hand_scores),

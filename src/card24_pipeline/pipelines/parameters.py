@@ -64,6 +64,7 @@ class StudyParams(Params):
 
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_check_different)]
     device: DeviceName
+    threads: Annotated[int, Field(strict=True, ge=1, le=1024)]
     game: GameParams
     base_model: BaseModelParams
     sft_arms: dict[ArmName, SftArmParams] = Field(min_length=1)
