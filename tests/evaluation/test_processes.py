@@ -11,7 +11,6 @@ import torch
 
 from card24_pipeline.evaluation.processes import map_in_processes
 
-
 # Importable by name in another process, which a function of this file is not.
 COUNT_THREADS = partial(eval, "__import__('torch').get_num_threads()")
 
