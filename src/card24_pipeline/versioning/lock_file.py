@@ -33,9 +33,7 @@ def drop_entries(lock: Path, kept: Collection[str]) -> list[str]:
         entries = yaml.load(lock.read_text(encoding="utf-8"), _Loader)["stages"]
         gone = [name for name in entries if name not in kept]
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
-        raise VersioningError(
-            f"{lock.name} is damaged ({type(error).__name__}): no lock that DVC wrote whole"
-        ) from error
+        raise VersioningError(f"damaged, DVC did not write it whole ({type(error).__name__})") from error
     if gone:
         from ruamel.yaml import YAML
 
