@@ -19,7 +19,13 @@ from card24_pipeline.versioning.driver_view import (
     describe_seconds,
     summarise,
 )
-from card24_pipeline.versioning.lock_keeper import find_lock_files, heal_project, keep_lock, put_in_order
+from card24_pipeline.versioning.lock_keeper import (
+    find_lock_files,
+    heal_list_of_users,
+    heal_locks,
+    keep_lock,
+    put_in_order,
+)
 from card24_pipeline.versioning.scheduling import Schedule
 from card24_pipeline.versioning.settings import read_settings
 from card24_pipeline.versioning.stage_logs import read_error, tells_of_full_disk, tells_of_run
@@ -153,12 +159,12 @@ def _run(request: DriverRequest, backend: Backend, view: DriverView) -> int:
 def _clear_up(root: Path, conf_source: str) -> list[str]:
     count = end_leftovers(root)
     ended = [f"ended {count} processes that a killed run had left"] if count else []
-    return [*ended, *heal_project(root, find_lock_files(root, conf_source))]
+    return [*ended, *heal_list_of_users(root), *heal_locks(root, find_lock_files(root, conf_source))]
 
 
 def _tidy_locks(root: Path, graph: DvcGraph, view: DriverView) -> None:
     try:
-        for line in heal_project(root, list(graph.orders)):
+        for line in heal_locks(root, list(graph.orders)):
             view.say(line)
         put_in_order(root, graph.orders)
     except VersioningError as error:
@@ -259,7 +265,7 @@ class _Run:
         self.view.say(f"failed: {stage.label} ({describe_seconds(seconds)})")
         # DVC may have been ended while it wrote.
         with suppress(VersioningError):
-            heal_project(self.request.root, list(self.unkept))
+            heal_locks(self.request.root, list(self.unkept))
 
     def _note_success(self, address: str, stage: RunningStage, seconds: float) -> None:
         ran = tells_of_run(stage.log)

@@ -111,4 +111,5 @@ def describe_seconds(seconds: float) -> str:
 def summarise(seconds: float, counts: Mapping[str, int]) -> str:
     """Say in a line what became of the stages."""
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return f"{sum(counts.values())} stages in {describe_seconds(seconds)}: {said}"
+    total = sum(counts.values())
+    return f"{total} stage{'s' if total != 1 else ''} in {describe_seconds(seconds)}: {said}"

@@ -96,7 +96,8 @@ class DvcGraph:
             if not found:
                 known = sorted({other for stage in self.stages.values() for other in _list_names(stage)})
                 close = get_close_matches(name, known, n=1)
-                hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known[:5])} …"
+                families = sorted({stage.name.partition("@")[0] for stage in self.stages.values()})
+                hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(families)}"
                 raise VersioningError(f"--stages: no stage '{name}': {hint}")
             wanted += found
         chosen: set[str] = set()

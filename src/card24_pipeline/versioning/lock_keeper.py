@@ -97,18 +97,48 @@ def heal_lock(root: Path, lock: str) -> str | None:
     return f"{lock}: was {damage}; restored from {origin} ({entries} entries)"
 
 
-def heal_project(root: Path, locks: Sequence[str]) -> list[str]:
-    """Heal the lock files and DVC's own list of readers and writers, while no DVC writes them.
-
-    Returns:
-        A line for each file that was damaged.
+def heal_locks(root: Path, locks: Sequence[str]) -> list[str]:
+    """Heal lock files while no DVC writes them; return a line for each that was damaged.
 
     Raises:
         VersioningError: If another DVC is at work, or a file has conflict markers.
     """
     with _hold_dvc_lock(root):
-        done = [_heal_list_of_users(root / TEMPORARY / "rwlock"), *(heal_lock(root, lock) for lock in locks)]
-    return [line for line in done if line]
+        return [line for line in (heal_lock(root, lock) for lock in locks) if line]
+
+
+def heal_list_of_users(root: Path) -> list[str]:
+    """Remove DVC's own file of who reads and writes what, if a kill cut it; otherwise forget in it who is gone.
+
+    DVC itself forgets a process only when no other has taken its number, as happens after a restart. Not to be asked
+    beside stages that run.
+
+    Returns:
+        A line if the file was cut.
+    """
+    import psutil
+    from dvc.rwlock import SCHEMA
+    from voluptuous import Invalid
+
+    def is_alive(user: Mapping[str, Any]) -> bool:
+        try:
+            return user["pid"] != os.getpid() and "dvc" in " ".join(psutil.Process(user["pid"]).cmdline())
+        except psutil.Error:
+            return False
+
+    path = root / TEMPORARY / "rwlock"
+    with _hold_dvc_lock(root):
+        if not path.exists():
+            return []
+        try:
+            users = SCHEMA(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, Invalid):
+            path.unlink()
+            return [f"{TEMPORARY}/rwlock: was cut; removed (DVC makes it anew)"]
+        users["write"] = {name: user for name, user in users["write"].items() if is_alive(user)}
+        users["read"] = {name: [user for user in listed if is_alive(user)] for name, listed in users["read"].items()}
+        write_atomically(path, json.dumps(users))
+    return []
 
 
 def put_in_order(root: Path, orders: Mapping[str, Sequence[str]]) -> None:
@@ -171,33 +201,3 @@ def _hold_dvc_lock(root: Path) -> Iterator[None]:
             yield
     except LockError as error:
         raise VersioningError("another DVC command is at work in this checkout: wait for it, then go on") from error
-
-
-def _heal_list_of_users(path: Path) -> str | None:
-    """Remove DVC's file of who reads and writes what if a kill cut it; otherwise forget who is gone.
-
-    DVC itself forgets a process only when no other has taken its number, as happens after a restart.
-    """
-    from dvc.rwlock import SCHEMA
-    from voluptuous import Invalid
-
-    if not path.exists():
-        return None
-    try:
-        users = SCHEMA(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, Invalid):
-        path.unlink()
-        return f"{path.parent.parent.name}/{path.parent.name}/{path.name}: was cut; removed (DVC makes it anew)"
-    users["write"] = {name: user for name, user in users["write"].items() if _is_alive(user)}
-    users["read"] = {name: [user for user in listed if _is_alive(user)] for name, listed in users["read"].items()}
-    write_atomically(path, json.dumps(users))
-    return None
-
-
-def _is_alive(user: Mapping[str, Any]) -> bool:
-    import psutil
-
-    try:
-        return " ".join(psutil.Process(user["pid"]).cmdline()).endswith(user["cmd"])
-    except psutil.Error:
-        return False

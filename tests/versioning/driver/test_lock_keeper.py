@@ -11,8 +11,9 @@ from card24_pipeline.versioning.lock_keeper import (
     MARK,
     check_before_stage,
     find_lock_files,
+    heal_list_of_users,
     heal_lock,
-    heal_project,
+    heal_locks,
     keep_lock,
     put_in_order,
 )
@@ -45,11 +46,11 @@ def kept(project):
 def test_a_damaged_file_is_restored_from_the_copy(kept, damaged):
     (kept / LOCK).write_text(damaged)
     assert not keep_lock(kept, LOCK)
-    (line,) = heal_project(kept, find_lock_files(kept, "conf"))
+    (line,) = heal_locks(kept, find_lock_files(kept, "conf"))
     assert line.startswith(f"{LOCK}: was ")
     assert line.endswith("restored from the copy kept here (3 entries)")
     assert (kept / LOCK).read_text() == WHOLE
-    assert heal_project(kept, [LOCK]) == []
+    assert heal_locks(kept, [LOCK]) == []
 
 
 def test_what_a_cut_file_has_newly_recorded_is_kept(kept):
@@ -125,7 +126,7 @@ class TestListOfUsers:
         path = project / ".dvc/tmp/rwlock"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        return heal_project(project, []), path
+        return heal_list_of_users(project), path
 
     @pytest.mark.parametrize("text", ["", '{"wri', "[]", '{"write": 3}'])
     def test_a_cut_one_is_removed(self, project, text):
@@ -134,13 +135,16 @@ class TestListOfUsers:
         assert not path.exists()
 
     def test_who_is_gone_is_forgotten_even_where_its_number_is_used_again(self, project):
-        gone = {"pid": os.getpid(), "cmd": "dvc repro --single-item nothing"}
-        command = [sys.executable, "-c", "print(); input()", "here"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            process.stdout.readline()
-            here = {"pid": process.pid, "cmd": "-c print(); input() here"}
-            _, path = self.heal(project, json.dumps({"write": {"/a": gone, "/b": here}, "read": {"/c": [gone, here]}}))
-            process.communicate(b"\n")
+        command = [sys.executable, "-c", "print(); input()"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen([*command, "dvc"], **pipes) as dvc, subprocess.Popen(command, **pipes) as other:
+            for process in (dvc, other):
+                process.stdout.readline()
+            here, gone, own = ({"pid": pid, "cmd": "dvc repro"} for pid in (dvc.pid, other.pid, os.getpid()))
+            users = {"write": {"/a": gone, "/b": here, "/d": own}, "read": {"/c": [gone, here]}}
+            _, path = self.heal(project, json.dumps(users))
+            for process in (dvc, other):
+                process.communicate(b"\n")
         assert json.loads(path.read_text()) == {"write": {"/b": here}, "read": {"/c": [here]}}
 
 
