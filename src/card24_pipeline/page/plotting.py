@@ -52,9 +52,11 @@ def render_figure(figure: Figure) -> str:
             shown.add(series)
             drawn.add_trace(trace, row=place // columns + 1, col=place % columns + 1)
         for name, x, _, height in figure.place_labels(panel, LABEL_GAP):
+            # The page gives text its own colour, but for what has a style inside it.
+            text = f'<b style="color:{styles[name].colour}">{name}</b>'
             drawn.add_annotation(
-                x=x, y=height, text=name, showarrow=False, xanchor="left", xshift=8,
-                font={"color": styles[name].colour, "weight": 700}, row=place // columns + 1, col=place % columns + 1,
+                x=x, y=height, text=text, showarrow=False, xanchor="left", xshift=8, row=place // columns + 1,
+                col=place % columns + 1,
             )  # fmt: skip
     _lay_out(drawn, figure, rows)
     return str(drawn.to_html(include_plotlyjs=False, full_html=False, div_id=f"plot-{figure.key}", config=PLOT_CONFIG))

@@ -43,13 +43,13 @@ def build_sections(findings: Findings, tables: StudyTables) -> list[Section]:
     bands, indices = (table[(table["subject"] == after) & (table["reference"] == before)] for table in (bands, indices))
     edits = [show_frontier(findings), *(show_knobs(findings, key) for key in KNOBS), show_choices(findings)]
     return [
-        Section("edits", "Cheap edits in place of RL", [f for f in [*edits, show_costs(findings)] if is_drawable(f)]),
         Section(
             "paths",
             "SFT, arm by arm",
             [show_paths(findings)],
             {"Checkpoints of every arm": table_paths(findings), "Arms at the same checkpoint": table_arms(findings)},
         ),
+        Section("edits", "Cheap edits in place of RL", [f for f in [*edits, show_costs(findings)] if is_drawable(f)]),
         Section("training", "SFT and RL", [show_accuracy(findings), show_rl_gains(findings)]),
         Section("rl", "RL while it trains", [show_rl_training(tables.rl_history, tables.starts)]),
         Section(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from card24_pipeline.findings.accuracy import DIFFERENCE, LEVEL
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import STEP_ROLE, name_model
@@ -64,7 +66,8 @@ def _trace(findings: Findings, models: list[str], *, scope: str = POOLED, bar: s
         across = findings.find(LEVEL, model, split=ID_SEEN, scope=scope)
         along = findings.find(LEVEL, model, split=findings.ood, scope=scope)
         if across is not None and along is not None:
-            reach = float(along[bar]) if bar else float("nan")
+            # A base that replicates share has no spread between them.
+            reach = np.nan_to_num(along[bar]) if bar else np.nan
             yield {"x": across["estimate"], "y": along["estimate"], "note": findings.title(model)} | {
                 "low": along["estimate"] - reach,
                 "high": along["estimate"] + reach,
