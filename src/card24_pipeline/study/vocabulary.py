@@ -52,6 +52,7 @@ CLAIMS = {
 }
 
 GLOSSARY = {
+    "replicate": "one seed's study from its own base to its edits, on hands that all replicates share",
     "MaxOOD": "the early SFT checkpoint with the best OOD accuracy on hands set aside for choosing",
     "End": "the last SFT checkpoint",
     "donor": "the checkpoint whose weights, or parts of them, an edit puts into End",
