@@ -65,7 +65,7 @@ def set_learning_rate(clone: StudyClone) -> None:
 
 def restore_overlay(clone: StudyClone) -> None:
     """Take the overlay and the stages back to what they were, but neither data nor lock file."""
-    clone.run("git", "checkout", "--quiet", "--", OVERLAY, clone.dvc_file)
+    clone.run("git", "checkout", "--quiet", "--", OVERLAY, *clone.stage_files)
 
 
 def add_arm(clone: StudyClone) -> None:
@@ -172,7 +172,7 @@ def main() -> None:
     """Make the changes and write the table."""
     with TemporaryDirectory(prefix="rerun_table_") as folder:
         clone = clone_study(Path(folder) / "study", SCALE)
-        order = list(yaml.safe_load((clone.root / clone.dvc_file).read_text(encoding="utf-8"))["stages"])
+        order = list(dict.fromkeys(name.partition("@")[0] for name in clone.read_stages()))
         text = render_table(list(measure_changes(clone, list_changes())), order)
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     TABLE.write_text(text, encoding="utf-8")

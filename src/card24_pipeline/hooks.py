@@ -93,8 +93,8 @@ def pin_threads(threads: int) -> None:
     How sums are split, and so their last digits, depends on the threads: by default on the cores of the machine.
     Numbers that no library takes are left for the check of the parameters to refuse.
     """
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    # The libraries read these variables once, when they are loaded.
+    # The libraries read these variables once, when they are loaded; MKL would else take no more than there are cores.
+    os.environ.update({**dict.fromkeys(THREAD_VARIABLES, str(threads)), "MKL_DYNAMIC": "FALSE"})
     if "torch" in sys.modules and type(threads) is int and threads > 0:
         sys.modules["torch"].set_num_threads(threads)
 

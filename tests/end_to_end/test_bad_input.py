@@ -59,7 +59,7 @@ class TestParameters:
         source = {"base_model.source": {"kind": "folder", "path": "models/mine"}}
         hint = f"unknown key (`_replace_: true` in base_model.source of {OVERLAY} leaves out what it does not name"
         with clone.edit(set_keys(clone, OVERLAY, source)):
-            self.check_refused(clone, f"params.yaml (scale smoke): base_model.source.seed: {hint}")
+            self.check_refused(clone, f"params.yaml (scale smoke): base_model.source.architecture: {hint}")
 
     def test_first_arm_names_an_sft_arm_that_there_is_not(self, clone: StudyClone) -> None:
         """The loader meets it, as it fills the keys of the run, before the parameters are checked."""
