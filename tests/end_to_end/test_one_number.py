@@ -121,8 +121,8 @@ def build_runs(tables: Any, estimates: pd.DataFrame, headline: dict[str, Any]) -
         edit_scores=score(tables.edit_hand_scores, "seed", "edit_arm", "variant"),
         estimates=estimates,
     )
-    block = {"sft_arm": "main", "algorithm": "ppo"}
-    settings = {"rl_arms": {"plain": block, "anchored": block}, "edit_arms": {"main": block}}
+    rl_arms = {name: arm | {"algorithm": "ppo"} for name, arm in tables.rl_arms.items()}
+    settings = {"rl_arms": rl_arms, "edit_arms": {"main": {"sft_arm": "main"}}}
     study = put_study_together(
         read,
         settings | {"game": {"rules": {"ood": {"ood": {}}}}},
@@ -221,6 +221,8 @@ def name_model(run: Run) -> str | None:
     """Name the model of a run as the findings do; None of steps without a role, which have no figure of a seed."""
     title, role = run.name.rpartition(", seed")[0], run.params.get("role", "").partition(",")[0]
     arm, _, described = title.partition(": ")
+    if run.params["method"] == "base":
+        return "base" if "seed" in run.params else None
     if not role:
         return None
     if described.startswith("sft step"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from card24_pipeline.study.vocabulary import (
     POOLED,
     SELECT,
     is_id_level,
+    pair_arms,
     sort_roles,
 )
 
@@ -108,9 +108,9 @@ def list_quantities(models: pd.DataFrame) -> list[Quantity]:
 
 
 def _list_arms(sft: pd.DataFrame) -> Iterator[Quantity]:
-    """List how SFT arms compare, each with those before it: at the end, and where ID reached the same level."""
+    """List how pairs of SFT arms compare: at the end, and where ID reached the same level."""
     names = {str(arm): set(own["role"]) for arm, own in sft.groupby("sft_arm", sort=False)}
-    for arm, other in ((later, earlier) for earlier, later in combinations(names, 2)):
+    for arm, other in pair_arms(list(names)):
         alike = [role for role in names[arm] & names[other] if role == END or is_id_level(role)]
         for role in sort_roles(alike):
             yield subtract(name_model(arm, role), name_model(other, role))

@@ -14,6 +14,7 @@ from card24_pipeline.findings.models import name_model, name_run
 from card24_pipeline.findings.reading import RUN, StudyTables
 from card24_pipeline.page.edit_figures import KNOBS, is_drawable, show_choices, show_costs, show_frontier, show_knobs
 from card24_pipeline.page.page import Section
+from card24_pipeline.page.sft_paths import show_paths, table_arms, table_paths
 from card24_pipeline.page.titles import title_family
 from card24_pipeline.page.training_figures import show_accuracy, show_outcomes, show_rl_gains, show_rl_training
 from card24_pipeline.page.weight_figures import show_depth, show_rotation, show_sigma
@@ -21,8 +22,8 @@ from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, sort_roles
 
 FIGURE_KEYS = (
-    "frontier", "edits_controls", "edits_cost", "sft_curves", "rl_gains", "rl_training", "spectra_rotation",
-    "spectra_depth", "spectra_sigma", "outcomes",
+    "frontier", "edits_controls", "edits_cost", "sft_paths", "sft_curves", "rl_gains", "rl_training",
+    "spectra_rotation", "spectra_depth", "spectra_sigma", "outcomes",
 )  # fmt: skip
 """Figures that every study has, which are drawn as files too."""
 
@@ -42,6 +43,12 @@ def build_sections(findings: Findings, tables: StudyTables) -> list[Section]:
     bands, indices = (table[(table["subject"] == after) & (table["reference"] == before)] for table in (bands, indices))
     edits = [show_frontier(findings), *(show_knobs(findings, key) for key in KNOBS), show_choices(findings)]
     return [
+        Section(
+            "paths",
+            "SFT, arm by arm",
+            [show_paths(findings)],
+            {"Checkpoints of every arm": table_paths(findings), "Arms at the same checkpoint": table_arms(findings)},
+        ),
         Section("edits", "Cheap edits in place of RL", [f for f in [*edits, show_costs(findings)] if is_drawable(f)]),
         Section("training", "SFT and RL", [show_accuracy(findings), show_rl_gains(findings)]),
         Section("rl", "RL while it trains", [show_rl_training(tables.rl_history, tables.starts)]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 BASE, MAX_OOD, END = "base", "max_ood", "end"
@@ -52,6 +52,7 @@ CLAIMS = {
 }
 
 GLOSSARY = {
+    "replicate": "one seed's study from its own base to its edits, on hands that all replicates share",
     "MaxOOD": "the early SFT checkpoint with the best OOD accuracy on hands set aside for choosing",
     "End": "the last SFT checkpoint",
     "donor": "the checkpoint whose weights, or parts of them, an edit puts into End",
@@ -108,6 +109,12 @@ def is_id_level(role: str) -> bool:
 def starts_from(roles: str | Collection[str], role: str) -> bool:
     """Tell whether an RL arm's ``roles`` have a role: levels of ID only by name, ``all`` every other one."""
     return not is_id_level(role) if roles == "all" else role in roles
+
+
+def pair_arms(arms: Sequence[str]) -> list[tuple[str, str]]:
+    """Pair the SFT arms that are held against each other: all with the first, and annealed ones with their own."""
+    annealed = [(f"{arm}{ANNEALED}", arm) for arm in arms[1:] if f"{arm}{ANNEALED}" in arms]
+    return [*((arm, arms[0]) for arm in arms[1:]), *annealed]
 
 
 def sort_roles(roles: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.study.rows import read_rows
+from card24_pipeline.study.vocabulary import starts_from
 from card24_pipeline.tracking.records import EDITED_STEP, RunRecord, describe, measure, measure_history
 
 BASE, END = "base", "end"
@@ -102,6 +103,7 @@ class ChildBuilder:
         for (seed, arm, step), history in runs:
             block = self._arms["rl_arms"][arm]
             roles = self._roles.get((seed, block["sft_arm"], step), [])
+            roles = [role for role in roles if starts_from(block["roles"], role)]
             # The history's operations count from the start of the run.
             figures = scores[seed, arm, step] | {"cost_flops": float(history["flops"].max())}
             figures |= self._find(seed, arm, [f"from {role}" for role in roles])

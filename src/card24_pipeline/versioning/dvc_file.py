@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from card24_pipeline.versioning.files import FastLoader
 from card24_pipeline.versioning.stages import Stage
 
 DVC_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"
@@ -40,7 +41,7 @@ def render_dvc_files(
 
 def list_lock_entries(text: str) -> set[str]:
     """List the entries that DVC may keep in the lock file beside a file of stages: a matrix has one for each of its."""
-    stages: Mapping[str, Any] = yaml.safe_load(text)["stages"]
+    stages: Mapping[str, Any] = yaml.load(text, FastLoader)["stages"]
     return {
         "@".join([name, *(["-".join(map(str, values))] if values else [])])
         for name, stage in stages.items()

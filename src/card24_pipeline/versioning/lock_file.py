@@ -8,17 +8,15 @@ from pathlib import Path
 
 import yaml
 
-from card24_pipeline.versioning.files import write_atomically
+from card24_pipeline.versioning.files import FastLoader, write_atomically
 from card24_pipeline.versioning.validation import VersioningError
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many times faster where it was built
 
 
 def drop_entries(lock: Path, kept: Collection[str]) -> list[str]:
     """Drop the entries of a lock file that are none of those to keep; the rest stays as DVC wrote it.
 
     Args:
-        lock: The file; one that is not there holds nothing.
+        lock: The file.
         kept: Names of stages, with ``@`` and its values where a matrix makes several.
 
     Returns:
@@ -27,10 +25,8 @@ def drop_entries(lock: Path, kept: Collection[str]) -> list[str]:
     Raises:
         VersioningError: When the file is none that DVC wrote whole.
     """
-    if not lock.exists():
-        return []
     try:
-        entries = yaml.load(lock.read_text(encoding="utf-8"), _Loader)["stages"]
+        entries = yaml.load(lock.read_text(encoding="utf-8"), FastLoader)["stages"]
         gone = [name for name in entries if name not in kept]
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
         raise VersioningError(f"damaged, DVC did not write it whole ({type(error).__name__})") from error

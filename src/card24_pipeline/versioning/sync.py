@@ -78,6 +78,10 @@ def sync_scales(
         for recorded, content in before.items():
             recorded.unlink() if content is None else write_atomically(recorded, content)
         raise
+    return _write_files(project, scales, texts)
+
+
+def _write_files(project: ProjectMetadata, scales: Mapping[str, Scale], texts: Mapping[str, str]) -> dict[str, str]:
     done = {}
     for path, text in texts.items():
         file = project.project_path / path
@@ -143,6 +147,8 @@ def _find_leftovers(project: ProjectMetadata, scales: Mapping[str, Scale], texts
 
 def _prune(lock: Path, text: str) -> str:
     """Drop from a lock file what is none of the stages in a text, and say so; nothing where it holds no more."""
+    if not lock.exists():
+        return ""
     try:
         gone = drop_entries(lock, list_lock_entries(text))
     except VersioningError as error:
