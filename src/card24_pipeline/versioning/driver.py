@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from card24_pipeline.versioning.dvc_graph import DvcGraph, GraphStage
 
 POLL_SECONDS = 0.05
-FULL_DISK_BYTES = 64 * 2**20
+FULL_DISK_MEBIBYTES = 16
 STOPPED_STATUS = 130
 OUTCOMES = ("ran", "restored from the run-cache", "up to date", "failed", "not run")
 
@@ -214,8 +214,10 @@ class _Run:
             write_times(self.request.study_time, {"study": seconds})
         self.view.say(summarise(seconds, self.counts))
         for address, error in self.failures.items():
-            log = self.request.find_log(self.stages[address]).relative_to(self.request.root)
-            self.view.say(f"failed: {self.stages[address].label}: {error} ({log})")
+            log = self.request.find_log(self.stages[address])
+            if not (self.disk_is_full and tells_of_full_disk(log)):
+                place = log.relative_to(self.request.root)
+                self.view.say(f"failed: {self.stages[address].label}: {error} ({place})")
         if self.disk_is_full:
             self.view.say(_describe_full_disk(self.request.root))
         return int(bool(self.failures))
@@ -260,8 +262,7 @@ class _Run:
         self.counts["failed"] += 1
         self.counts["not run"] += len(lost)
         self.failures[address] = read_error(stage.log)
-        free = shutil.disk_usage(self.request.root).free
-        self.disk_is_full |= tells_of_full_disk(stage.log) or free < FULL_DISK_BYTES
+        self.disk_is_full |= tells_of_full_disk(stage.log) or _measure_free(self.request.root) < FULL_DISK_MEBIBYTES
         self.view.say(f"failed: {stage.label} ({describe_seconds(seconds)})")
         # DVC may have been ended while it wrote.
         with suppress(VersioningError):
@@ -287,5 +288,9 @@ class _Run:
 
 
 def _describe_full_disk(root: Path) -> str:
-    free = shutil.disk_usage(root).free / 2**20
-    return f"{root}: the disk is full ({free:.0f} MiB free): make room, then run the same command again to go on"
+    free = f"{_measure_free(root):.0f} MiB free"
+    return f"{root}: the disk is full ({free}): make room, then run the same command again to go on"
+
+
+def _measure_free(root: Path) -> float:
+    return shutil.disk_usage(root).free / 2**20

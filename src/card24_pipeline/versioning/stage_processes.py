@@ -17,7 +17,7 @@ from typing import Protocol
 from card24_pipeline.versioning.lock_keeper import MARK, TEMPORARY
 from card24_pipeline.versioning.validation import VersioningError
 
-PATIENCE_SECONDS = 1.5
+PATIENCE_SECONDS = 0.8
 
 
 class StageProcess(Protocol):

@@ -19,14 +19,12 @@ def run(study):
 
 
 def test_jobs_leave_what_processes_do(study, ran):
-    pytest.importorskip("submitit")
     assert run(study) == 0
     assert study.read_locks() == ran.read_locks()
     assert "Running stage" in (study.root / "data/.logs/base/seed_0/train.log").read_text()
 
 
 def test_a_job_that_fails_is_a_stage_that_fails(study, capsys):
-    pytest.importorskip("submitit")
     study.change(SEED_0, "train", lambda _: "echo 'ValueError: seven is no card'; exit 3")
     assert run(study) == 1
     assert "failed: seed_0/train: ValueError: seven is no card (data/.logs" in capsys.readouterr().out
@@ -36,7 +34,6 @@ def test_a_job_that_fails_is_a_stage_that_fails(study, capsys):
     ("options", "told"), [("timeout_min", "expected KEY=VALUE separated by commas"), ("colour=red", "colour")]
 )
 def test_a_wrong_option_is_told_in_a_line(project, options, told):
-    pytest.importorskip("submitit")
     with pytest.raises(VersioningError, match=rf"^--slurm: .*{told}"):
         SlurmBackend(project, options, "local")
 
