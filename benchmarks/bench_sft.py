@@ -67,11 +67,16 @@ def measure() -> dict[str, float]:
     }
 
 
-def _prepare_examples(study: StudyParams) -> tuple[list[TokenizedExample], Any]:
+def render_examples(study: StudyParams) -> tuple[list[str], list[str]]:
+    """Return prompts and answers of supervised training."""
     game = study.game
     few = game.sft_examples.model_copy(update={"deals_per_multiset": DEALS_PER_MULTISET})
     frame = render_sft_examples(split_multisets(game.rules, game.split), game.rules, game.prompt, few)
-    prompts, answers = frame["prompt"].tolist(), frame["answer"].tolist()
+    return frame["prompt"].tolist(), frame["answer"].tolist()
+
+
+def _prepare_examples(study: StudyParams) -> tuple[list[TokenizedExample], Any]:
+    prompts, answers = render_examples(study)
     max_tokens = read_architecture(study).max_tokens
     tokenizer = build_word_tokenizer([*prompts, *answers], max_tokens=max_tokens)
     return tokenize_examples(tokenizer, prompts, answers, max_tokens=max_tokens), tokenizer

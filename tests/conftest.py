@@ -63,6 +63,18 @@ def examples(tokenizer):
     return tokenize_examples(tokenizer, prompts, answers, max_tokens=MAX_TOKENS)
 
 
+@pytest.fixture
+def double_norms(monkeypatch):
+    """Let Llama's norms keep float64, which they round to float32 otherwise."""
+    import torch
+    from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+    def forward(self, hidden):
+        return self.weight * hidden * torch.rsqrt(hidden.square().mean(-1, keepdim=True) + self.variance_epsilon)
+
+    monkeypatch.setattr(LlamaRMSNorm, "forward", forward)
+
+
 SIZES = {
     "vocab_size": 32,
     "hidden_size": 16,

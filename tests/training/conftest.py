@@ -149,15 +149,3 @@ def solve_at(judge_by):
         return judge_by(decide)
 
     return make
-
-
-@pytest.fixture
-def double_norms(monkeypatch):
-    """Let Llama's norms keep float64, which they round to float32 otherwise."""
-    import torch
-    from transformers.models.llama.modeling_llama import LlamaRMSNorm
-
-    def forward(self, hidden):
-        return self.weight * hidden * torch.rsqrt(hidden.square().mean(-1, keepdim=True) + self.variance_epsilon)
-
-    monkeypatch.setattr(LlamaRMSNorm, "forward", forward)

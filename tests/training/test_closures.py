@@ -13,7 +13,7 @@ FOREIGN = ("edits", "findings", "page", "reporting", "study", "tools", "tracking
 FOREIGN_MODULES = {"checkpoints.lora", "checkpoints.reader", "evaluation.scoring", "graph_view", "hooks"}
 GROUP = {"training.group_relative", "training.grpo", "training.rloo"}
 PPO = {f"training.{name}" for name in ("ppo", "ppo_losses", "ppo_state", "policy")}
-SUPERVISED = {"training.language_modelling"}
+SUPERVISED = {"training.language_modelling", "training.answer_trainer"}
 
 
 @pytest.fixture(scope="module")

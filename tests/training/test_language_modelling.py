@@ -7,7 +7,8 @@ import torch
 from card24_pipeline.checkpoints.manifest import check_manifest
 from card24_pipeline.evaluation.costs import count_training_flops
 from card24_pipeline.models.loading import load_checkpoint
-from card24_pipeline.models.tokenized import IGNORED_LABEL
+from card24_pipeline.models.shared_prompt import can_share
+from card24_pipeline.models.tokenized import IGNORED_LABEL, tokenize_examples
 from card24_pipeline.training import language_modelling
 from card24_pipeline.training.language_modelling import HISTORY_COLUMNS, ScheduleParams, train_language_model
 
@@ -107,6 +108,11 @@ class TestLearning:
         assert rates[2:] == sorted(rates[2:], reverse=True)
         assert rates[-1] < 0.003
 
+    def test_an_annealed_rate_falls_to_zero_over_the_last_fifth(self, train):
+        _, run = train(steps=20, learning_rate_shape="annealed", warmup_steps=4)
+        expected = [0, 0.0025, 0.005, 0.0075, *[0.01] * 13, 0.0075, 0.005, 0.0025]
+        assert [row["learning_rate"] for row in run.history] == pytest.approx(expected)
+
     def test_history_has_a_row_each_log_step_and_no_clock(self, train):
         _, run = train(log_every_steps=2)
         assert [row["step"] for row in run.history] == [2, 4, 6]
@@ -122,6 +128,77 @@ class TestLearning:
         assert run.tokens == 2 * sum(len(example["input_ids"]) for example in examples)
         assert run.history[-1]["trained_tokens"] == run.tokens
         assert run.timings()["tokens_per_second"] == pytest.approx(run.tokens / run.wall_seconds)
+
+
+class TestShortWay:
+    """Beside TRL's own trainer, on the same examples in the same order."""
+
+    @pytest.fixture
+    def losses(self, make_model, tokenizer, examples, tmp_path, monkeypatch):
+        """Return loss, metrics and gradients of one micro-batch, computed the short way and TRL's."""
+
+        def compute(model, rows):
+            from card24_pipeline.training.answer_trainer import lay_out
+
+            trainer = language_modelling._build_trainer(
+                model, tokenizer, rows, range(len(rows)), SCHEDULE, seed=0, state=tmp_path / "state"
+            )
+            found = []
+            for is_plain in (trainer._is_plain, False):
+                trainer._is_plain = is_plain
+                model.zero_grad()
+                loss = trainer.compute_loss(trainer.model, trainer._collate(lay_out(rows, range(len(rows)))))
+                loss.backward()
+                metrics = {name: trainer._metrics["train"][name][-1] for name in ("entropy", "mean_token_accuracy")}
+                found.append((float(loss.detach()), metrics, [each.grad.clone() for each in model.parameters()]))
+            return found
+
+        return compute
+
+    @pytest.fixture
+    def rows(self, tokenizer):
+        """Six examples of four lengths with eight tokens in common."""
+        prompts = [f"target 24 cards : 7 5 A J {'3 ' * (index % 4)}:" for index in range(6)]
+        answers = [f"numbers {index} steps {index} + 1 = {index + 1}" for index in range(6)]
+        return tokenize_examples(tokenizer, prompts, answers, max_tokens=48)
+
+    @pytest.mark.parametrize("common", [True, False])
+    @pytest.mark.usefixtures("double_norms")
+    def test_gradients_are_those_of_the_plain_way(self, losses, make_model, rows, examples, common):
+        model = make_model(seed=3, scale=3.0).double().train()
+        (loss, metrics, gradients), (plain_loss, plain_metrics, plain) = losses(model, rows if common else examples)
+        assert loss == pytest.approx(plain_loss, rel=1e-6)  # TRL sums in float32
+        assert metrics == pytest.approx(plain_metrics, rel=1e-5)
+        assert max(float(each.abs().max()) for each in plain) > 0.01
+        for one, two in zip(gradients, plain, strict=True):
+            assert float((one - two).abs().max()) < 1e-6
+
+    def test_in_float32_too(self, losses, make_model, rows):
+        (loss, _, gradients), (plain_loss, _, plain) = losses(make_model(seed=3, scale=3.0).train(), rows)
+        assert loss == pytest.approx(plain_loss, rel=1e-6)
+        for one, two in zip(gradients, plain, strict=True):
+            assert float((one - two).abs().max()) < 1e-6
+
+    def test_dropout_is_drawn_for_each_row(self, make_model):
+        model = make_model()
+        assert can_share(model.base_model)
+        model.config.attention_dropout = 0.1
+        assert not can_share(model.base_model)
+
+    def test_a_head_that_scales_is_left_to_trl(self, make_model, monkeypatch):
+        from card24_pipeline.training.answer_trainer import has_plain_head
+
+        model = make_model()
+        assert has_plain_head(model)
+        head, forward = model.lm_head, model.forward
+        monkeypatch.setattr(model, "forward", lambda **kwargs: replace_logits(forward(**kwargs)))
+        assert not has_plain_head(model)
+        assert model.lm_head is head
+
+
+def replace_logits(output):
+    output.logits = 30 * torch.tanh(output.logits / 30) + 0.1
+    return output
 
 
 class TestCheckpoints:

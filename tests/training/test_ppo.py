@@ -418,14 +418,14 @@ class TestFiguresThatAreNotFinite:
 
     def test_a_value_names_its_hand(self, make_trainer, tokenizer, first_hand):
         trainer = make_trainer(ppo={"critic": "separate"}, rollouts={"hands_per_update": 12, "max_new_tokens": 1})
-        token = self.forget(trainer.policy.critic.embed_tokens.weight, "Q", tokenizer)
+        token = self.forget(trainer.policy.critic.embed_tokens.weight, "K", tokenizer)
         with pytest.raises(RlError) as caught:
             trainer.update(1)
         assert str(caught.value) == f"the advantage of {first_hand(token)} is nan"
 
     def test_an_anchor_names_its_hand(self, train, make_model, tokenizer, first_hand):
         anchor = make_model(seed=1)
-        token = self.forget(anchor.model.embed_tokens.weight, "Q", tokenizer)
+        token = self.forget(anchor.model.embed_tokens.weight, "J", tokenizer)
         with pytest.raises(RlError) as caught:
             train(
                 kl=KlParams(anchor="base", coefficient=1.0),

@@ -47,22 +47,21 @@ class TestPreparing:
 
     @pytest.fixture
     def seen(self):
-        values, last = tensor(0.5, 1.5, -1.0, 0.5, 1.5, -1.0, 3.0), tensor(100.0, 8.0, 100.0)
-        return TokenEvaluation(torch.zeros(7, 2), tensor(*range(-7, 0)), values, last)
+        return tensor(0.5, 1.5, -1.0, 0.5, 1.5, -1.0, 3.0), tensor(100.0, 8.0, 100.0)
 
     def test_only_a_truncated_episode_is_worth_something_after_its_end(self, make_settings, batch, seen):
         discounts = {"gamma_token": 1.0, "lambda_token": 1.0, "gamma_turn": 0.5, "lambda_turn": 0.0}
-        found = prepare_batch(batch, seen, make_settings(ppo=discounts).ppo)
+        found = prepare_batch(batch, *seen, make_settings(ppo=discounts).ppo)
         own, token = 1.0 + 0.5 * -1.0, [0.5, 1.5]
         first = [own - token[0], own - token[1], 2.0 + 1.0]
         second = [*first[:2], 2.0 + 0.5 * 8.0 + 1.0]
         assert found.advantages.tolist() == pytest.approx([*first, *second, 4.0 - 3.0])
 
     def test_returns_are_advantages_and_values_and_the_rest_is_kept(self, make_settings, batch, seen):
-        found = prepare_batch(batch, seen, make_settings().ppo)
-        assert torch.equal(found.returns, found.advantages + seen.values)
-        assert found.old_values is seen.values
-        assert found.old_log_probabilities is seen.log_probabilities
+        found = prepare_batch(batch, *seen, make_settings().ppo)
+        assert torch.equal(found.returns, found.advantages + seen[0])
+        assert found.old_values is seen[0]
+        assert found.old_log_probabilities.tolist() == batch.sampler_log_probabilities.tolist() == [-1.0] * 7
         assert found.batch is batch
 
 
@@ -83,9 +82,9 @@ class TestNormalisation:
         episodes = [Episode(hand, [3] * (n + 1), [-1] + [0] * n, [-1.0] * n, [10.0 + n]) for n in (9, 1, 1, 2)]
         batch = collate_episodes(episodes)
         assert (~batch.valid).sum() > batch.valid.sum()
-        seen = TokenEvaluation(torch.zeros(13, 2), torch.zeros(13), torch.zeros(13), torch.full((4,), 99.0))
+        seen = torch.zeros(13), torch.full((4,), 99.0)
         discounts = {"gamma_token": 1.0, "lambda_token": 1.0}
-        (found,) = normalise_advantages([prepare_batch(batch, seen, make_settings(ppo=discounts).ppo)])
+        (found,) = normalise_advantages([prepare_batch(batch, *seen, make_settings(ppo=discounts).ppo)])
         raw = torch.tensor([19.0] * 9 + [11.0, 11.0, 12.0, 12.0])
         expected = (raw - raw.mean()) / raw.std(correction=0)
         assert found.advantages.tolist() == pytest.approx(expected.tolist(), rel=1e-5)
@@ -102,7 +101,7 @@ class TestTokenLosses:
     def losses(self, make_settings, *, ratio=1.0, advantage=1.0, value=0.0, old_value=0.0, returns=0.0):
         settings = make_settings(ppo={"clip_range": 0.2, "value_clip_range": 0.5}).ppo
         distribution = tensor(0.5, 0.25, 0.25).log()[None]
-        seen = TokenEvaluation(distribution, tensor(-1.0 + math.log(ratio)), tensor(value), tensor(0.0))
+        seen = TokenEvaluation(distribution, tensor(-1.0 + math.log(ratio)), tensor(value))
         fixed = Prepared(None, tensor(-1.0), tensor(old_value), tensor(advantage), tensor(returns))
         return token_losses(seen, fixed, settings, anchor=tensor(0.125, 0.375, 0.5).log()[None])
 
@@ -283,7 +282,7 @@ class TestGradients:
             played_hands = [replace(hand, prompt="cards 7 5 :") for hand in hands[:8]] if alike else hands[:8]
             task = make_task(solve_at({0: 1, 1: 2, 2: 9, 3: 3, 4: 9, 5: 1, 6: 9, 7: 9}), hands=played_hands)
             model = make_model(seed=4, scale=2.0).double()
-            trainer = PpoTrainer(RlSetup(model, tokenizer, task, settings, kl, anchor, 0))
+            trainer = PpoTrainer(RlSetup(model, tokenizer, task, settings, kl, anchor, 1))
             torch.manual_seed(0)
             for parameter in trainer.policy.value_head.parameters():
                 torch.nn.init.normal_(parameter)

@@ -1,4 +1,8 @@
 import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -7,10 +11,9 @@ from pydantic import BaseModel
 from card24_pipeline.checkpoints.manifest import write_manifest
 from card24_pipeline.training.progress import (
     FRESH_VARIABLE,
+    ProgressInUseError,
     digest_inputs,
-    find_trainer_state,
     open_progress,
-    read_trainer_step,
 )
 
 
@@ -44,7 +47,7 @@ class TestOpen:
         (stale / "state").mkdir()
         with caplog.at_level(logging.INFO):
             work = open_progress(tmp_path / "sft", Settings(rate=2), 0)
-        assert [path.name for path in (tmp_path / "sft").iterdir()] == [work.name]
+        assert {path.name for path in (tmp_path / "sft").iterdir()} == {work.name, ".lock"}
         assert list(work.iterdir()) == []
         assert str(stale) in caplog.text
 
@@ -55,6 +58,54 @@ class TestOpen:
         monkeypatch.setenv(FRESH_VARIABLE, value)
         assert open_progress(tmp_path / "sft", 0) == work
         assert (work / "state").is_dir() is kept
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from card24_pipeline.training.progress import open_progress
+print(open_progress(Path(sys.argv[1]), 0), flush=True)
+time.sleep(60)
+"""
+
+
+class TestOneProcessAtATime:
+    @pytest.fixture
+    def holder(self, tmp_path):
+        """Another process that holds the folder and has a state in it."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(tmp_path / "sft")], stdout=subprocess.PIPE, text=True
+        )
+        work = Path(process.stdout.readline().strip())
+        (work / "state").mkdir()
+        yield process, work
+        process.kill()
+        process.wait()
+
+    def test_a_second_one_is_refused_in_a_line_and_drops_nothing(self, holder, tmp_path):
+        _, work = holder
+        with pytest.raises(ProgressInUseError) as caught:
+            open_progress(tmp_path / "sft", 1)
+        (line,) = str(caught.value).splitlines()
+        assert line.startswith(f"{tmp_path / 'sft'} is in use")
+        assert "wait until it has ended, or end it" in line
+        assert (work / "state").is_dir()
+
+    def test_a_killed_one_leaves_the_folder_to_the_next(self, holder, tmp_path):
+        process, work = holder
+        process.kill()
+        process.wait()
+        assert open_progress(tmp_path / "sft", 0) == work
+        assert (work / "state").is_dir()
+
+    def test_other_folders_are_free(self, holder, tmp_path):
+        assert open_progress(tmp_path / "rl", 0).is_dir()
+
+    def test_a_folder_that_was_cleared_is_claimed_anew(self, tmp_path):
+        open_progress(tmp_path / "sft", 0)
+        shutil.rmtree(tmp_path / "sft")
+        assert open_progress(tmp_path / "sft", 0).is_dir()
+        assert (tmp_path / "sft/.lock").is_file()
 
 
 class TestDigest:
@@ -87,15 +138,3 @@ class TestDigest:
         (tmp_path / "other.py").write_text("")
         monkeypatch.setattr("card24_pipeline.training.progress.__file__", str(tmp_path / "training/progress.py"))
         assert digest_inputs(0) != before
-
-
-def test_half_written_state_of_a_trainer_is_passed_over(tmp_path):
-    for step, whole in ((2, True), (10, True), (20, False)):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        (folder / "optimizer.pt").write_bytes(b"")
-        if whole:
-            (folder / "trainer_state.json").write_text("{}")
-    assert find_trainer_state(tmp_path) == tmp_path / "checkpoint-10"
-    assert read_trainer_step(tmp_path / "checkpoint-10") == 10
-    assert find_trainer_state(tmp_path / "nowhere") is None

@@ -75,17 +75,11 @@ def test_a_token_names_its_hand(batch):
     assert names == ["hand 1 (card 1)"] * 3 + ["hand 2 (card 2)"] * 3 + ["hand 3 (card 3)"]
 
 
-class TestSharedTokens:
-    def test_they_are_what_all_episodes_begin_with(self, batch):
-        assert batch.shared_tokens == 2
-        assert collate_episodes([TWO, TWO]).shared_tokens == 3
-        assert collate_episodes([ONE, make_episode(4, [4, 6, 7], [-1, -1, 0], [1.0])]).shared_tokens == 0
-
-    def test_a_token_that_one_of_them_sampled_is_not_among_them(self):
-        assert collate_episodes([ONE, CUT]).shared_tokens == 2
-
-    def test_one_episode_shares_nothing(self):
-        assert collate_episodes([ONE]).shared_tokens == 0
+def test_values_are_there_if_the_sampler_looked(batch):
+    assert batch.sampler_values is None
+    looked = make_episode(4, [5, 6, 7], [-1, 0, 0], [1.0])
+    looked.sampler_values += [0.5, 0.25]
+    assert collate_episodes([looked]).sampler_values.tolist() == [0.5, 0.25]
 
 
 def test_an_empty_batch_is_refused():

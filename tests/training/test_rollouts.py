@@ -4,6 +4,7 @@ import torch
 from card24_pipeline.evaluation.protocol import RevisionProtocol
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.verdicts import Outcome
+from card24_pipeline.training import sampler
 from card24_pipeline.training.rl_params import RewardParams, RolloutParams
 from card24_pipeline.training.rl_run import Hand, RlError
 from card24_pipeline.training.rollouts import play_episodes
@@ -111,13 +112,15 @@ class TestBatches:
     def test_positions_count_from_each_first_token(self, make_model, play, monkeypatch):
         """Rotary embeddings would not tell; learnt ones would."""
         model, seen = make_model(), []
-        forward = model.forward
+        body = model.base_model
+        forward = body.forward
 
         def spy(*args, position_ids, attention_mask, **kwargs):
             seen.append((position_ids, attention_mask))
             return forward(*args, position_ids=position_ids, attention_mask=attention_mask, **kwargs)
 
-        monkeypatch.setattr(model, "forward", spy)
+        monkeypatch.setattr(body, "forward", spy)
+        monkeypatch.setattr(sampler, "can_share", lambda body: False)  # so that no row leaves
         play(model=model, batch_size=100)
         asked, mask = seen[0]
         assert (mask == 0).any()

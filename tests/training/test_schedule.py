@@ -55,3 +55,10 @@ def test_batches_must_split_evenly(batch, micro):
 def test_states_must_be_saved_where_a_logging_interval_ends():
     with pytest.raises(ValidationError, match="resume_every_steps 4 is no multiple of log_every_steps 3"):
         ScheduleParams(**{**VALUES, "log_every_steps": 3})
+
+
+def test_an_annealed_rate_must_be_warm_before_it_falls():
+    sound = ScheduleParams(**{**VALUES, "learning_rate_shape": "annealed"})
+    assert sound.annealed_steps == 2
+    with pytest.raises(ValidationError, match="warmup_steps 5 leaves no room for 2 annealed steps in 6"):
+        ScheduleParams(**{**VALUES, "learning_rate_shape": "annealed", "warmup_steps": 5})

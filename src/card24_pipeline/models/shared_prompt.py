@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-LEAST_SHARED = 4  # fewer tokens are read faster again than apart
+_LEAST_SHARED = 2  # a single token is read faster again than apart
 
 
 def count_shared_tokens(input_ids: torch.Tensor, wanted: torch.Tensor) -> int:
@@ -25,7 +25,7 @@ def count_shared_tokens(input_ids: torch.Tensor, wanted: torch.Tensor) -> int:
     same = (input_ids == input_ids[:1]).all(0)
     own = ~same[:-1] | wanted[:, 1:].any(0)
     shared = int(own.long().argmax()) if bool(own.any()) else len(own)
-    return shared if shared >= LEAST_SHARED and len(input_ids) > 1 else 0
+    return shared if shared >= _LEAST_SHARED and len(input_ids) > 1 else 0
 
 
 def can_share(body: PreTrainedModel) -> bool:
@@ -85,11 +85,7 @@ def pick_states(states: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """Return the state before each wanted token, (N, width), ordered by row and then by place.
 
     Args:
-        states: (rows, T, width), of the last T places of each row.
-        wanted: (rows, tokens) bool; none of the first ``tokens - T + 1`` places is wanted.
+        states: (rows, T, width), of T places that follow one another.
+        wanted: (rows, T) bool; for each of these places, whether the token after it is wanted.
     """
-    import torch
-
-    width = states.shape[1]
-    after = torch.nn.functional.pad(wanted[:, wanted.shape[1] - width + 1 :], (0, 1))
-    return states.flatten(0, 1).index_select(0, after.flatten().nonzero()[:, 0])
+    return states.flatten(0, 1).index_select(0, wanted.flatten().nonzero()[:, 0])

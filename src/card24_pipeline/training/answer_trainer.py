@@ -21,7 +21,7 @@ from card24_pipeline.training.trainer_states import WholeStates
 Batch = dict[str, torch.Tensor]
 
 
-class AnswerTrainer(WholeStates, SFTTrainer):  # type: ignore[misc]
+class AnswerTrainer(WholeStates, SFTTrainer):
     """Trains on answers; models that the short way would not suit are trained as ``SFTTrainer`` does."""
 
     def __init__(self, examples: Sequence[Batch], **kwargs: Any) -> None:
@@ -46,7 +46,9 @@ class AnswerTrainer(WholeStates, SFTTrainer):  # type: ignore[misc]
         input_ids, labels = inputs["input_ids"], inputs["labels"]
         wanted = labels != IGNORED_LABEL
         shared = count_shared_tokens(input_ids, wanted) if self._shares else 0
-        states = pick_states(read_rows(model.base_model, input_ids, shared=shared), wanted)
+        # Nothing follows the last token.
+        states = read_rows(model.base_model, input_ids[:, :-1], shared=shared)
+        states = pick_states(states, wanted[:, shared + 1 :])
         log_distribution = model.get_output_embeddings()(states).log_softmax(-1)
         targets = labels[wanted]
         self._keep_metrics(log_distribution.detach(), targets)

@@ -27,7 +27,8 @@ from card24_pipeline.evaluation.costs import count_forward_flops, count_training
 from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.rl_params import KlParams
 from card24_pipeline.training.rl_run import CardTask, RlError, RlRun, RlSetup, add_to_history
-from card24_pipeline.training.rollouts import Episode, SampledAnswer, check_hands, describe_episodes
+from card24_pipeline.training.rollouts import Episode, check_hands, describe_episodes
+from card24_pipeline.training.sampler import SampledAnswer
 from card24_pipeline.training.trainer_states import WholeStates, find_trainer_state, read_trainer_step
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from card24_pipeline.models.shared_prompt import can_share, count_shared_tokens, pick_states, read_rows
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
@@ -22,13 +24,11 @@ class TokenEvaluation:
         log_distribution: (N, vocabulary), in nats: the policy's distribution that each token was drawn from.
         log_probabilities: (N,), of the tokens that were drawn.
         values: (N,), of the state before each token.
-        last_values: (E,), of the state after each episode's last token.
     """
 
     log_distribution: torch.Tensor
     log_probabilities: torch.Tensor
     values: torch.Tensor
-    last_values: torch.Tensor
 
     @property
     def entropies(self) -> torch.Tensor:
@@ -64,17 +64,24 @@ class PolicyWithValue:
 
     def evaluate(self, batch: RolloutBatch) -> TokenEvaluation:
         """Evaluate every sampled token by one forward pass, log-probabilities in float32 or better."""
-        hidden = _hidden_states(self.model.base_model, batch)
-        states = hidden if self.critic is None else _hidden_states(self.critic, batch)
-        log_distribution = _log_distribution(self.model, batch, hidden, self.temperature)
+        picked = _read_states(self.model.base_model, batch)
+        states = picked if self.critic is None else _read_states(self.critic, batch)
+        log_distribution = _log_distribution(self.model, picked, self.temperature)
         drawn = batch.input_ids[batch.sampled][:, None]
-        values = self.value_head(states)[..., 0]
         return TokenEvaluation(
             log_distribution=log_distribution,
             log_probabilities=log_distribution.gather(1, drawn)[:, 0],
-            values=values[:, :-1][batch.sampled[:, 1:]],
-            last_values=values.gather(1, (batch.lengths - 1)[:, None])[:, 0],
+            values=self.value_head(states)[:, 0],
         )
+
+    def look_ahead(self, batch: RolloutBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the values (N,) before each sampled token, and those (E,) after each episode's last token."""
+        import torch
+
+        with torch.no_grad():
+            body = self.model.base_model if self.critic is None else self.critic
+            values = self.value_head(body(input_ids=batch.input_ids, use_cache=False).last_hidden_state)[..., 0]
+        return values[:, :-1][batch.sampled[:, 1:]], values.gather(1, (batch.lengths - 1)[:, None])[:, 0]
 
 
 def evaluate_distribution(model: PreTrainedModel, batch: RolloutBatch, *, temperature: float) -> torch.Tensor:
@@ -82,8 +89,7 @@ def evaluate_distribution(model: PreTrainedModel, batch: RolloutBatch, *, temper
     import torch
 
     with torch.no_grad():
-        hidden = _hidden_states(model.base_model, batch)
-        return _log_distribution(model, batch, hidden, temperature)
+        return _log_distribution(model, _read_states(model.base_model, batch), temperature)
 
 
 def token_kl(policy: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -91,29 +97,16 @@ def token_kl(policy: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return (policy.exp() * (policy - other)).sum(-1)
 
 
-def _hidden_states(body: PreTrainedModel, batch: RolloutBatch) -> torch.Tensor:
-    """Return the last hidden states, (E, T, width).
-
-    What all episodes begin with is read once and shared: rules and instructions are most of a prompt.
-    """
-    import torch
-    from transformers import DynamicCache
-
-    shared = batch.shared_tokens
-    if shared == 0:
-        return body(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-    cache = DynamicCache(config=body.config)
-    first = body(input_ids=batch.input_ids[:1, :shared], past_key_values=cache, use_cache=True).last_hidden_state
-    cache.batch_repeat_interleave(len(batch.input_ids))
-    rest = body(input_ids=batch.input_ids[:, shared:], past_key_values=cache, use_cache=True).last_hidden_state
-    return torch.cat([first.expand(len(rest), -1, -1), rest], dim=1)
+def _read_states(body: PreTrainedModel, batch: RolloutBatch) -> torch.Tensor:
+    """Return the last hidden state before each sampled token, (N, width)."""
+    shared = count_shared_tokens(batch.input_ids, batch.sampled) if can_share(body) else 0
+    states = read_rows(body, batch.input_ids[:, :-1], shared=shared)
+    return pick_states(states, batch.sampled[:, shared + 1 :])
 
 
-def _log_distribution(
-    model: PreTrainedModel, batch: RolloutBatch, hidden: torch.Tensor, temperature: float
-) -> torch.Tensor:
-    """Return the tempered log-distribution before each sampled token; the state before a token is one place left."""
+def _log_distribution(model: PreTrainedModel, states: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Return the tempered log-distribution, (N, vocabulary) in nats, that follows each state."""
     import torch
 
-    logits = model.get_output_embeddings()(hidden[:, :-1][batch.sampled[:, 1:]])
+    logits = model.get_output_embeddings()(states)
     return (logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature).log_softmax(-1)

@@ -1,6 +1,6 @@
 """Proximal policy optimisation of a language model on the card game, from rollout to gradient step.
 
-An update reads top to bottom in ``PpoTrainer.update``: play hands, evaluate what was said, estimate advantages, and
+An update reads top to bottom in ``PpoTrainer.update``: play hands, estimate advantages from what was seen in play, and
 take clipped gradient steps over minibatches of episodes. Everything random in an update depends on the run's seed and
 the update's number alone, so a run can go on from any update.
 """
@@ -8,9 +8,9 @@ the update's number alone, so a run can go on from any update.
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
 from card24_pipeline.training.ordering import order_examples
-from card24_pipeline.training.policy import PolicyWithValue, evaluate_distribution, token_kl
+from card24_pipeline.training.policy import PolicyWithValue, TokenEvaluation, evaluate_distribution, token_kl
 from card24_pipeline.training.ppo_losses import (
     Prepared,
     StepMetrics,
@@ -104,7 +104,13 @@ class PpoTrainer:
         size = settings.rollouts.hands_per_update
         hands = [setup.task.hands[index] for index in self._order[(number - 1) * size : number * size]]
         episodes = play_episodes(
-            self.policy.model, setup.tokenizer, setup.task, hands, settings.rollouts, generator=generator
+            self.policy.model,
+            setup.tokenizer,
+            setup.task,
+            hands,
+            settings.rollouts,
+            generator=generator,
+            value_head=self.policy.value_head if self.policy.critic is None else None,
         )
         clock = self._clock("rollout_seconds", clock)
         minibatches, figures = self._prepare(episodes)
@@ -117,38 +123,34 @@ class PpoTrainer:
         for epoch in range(settings.ppo.epochs):
             # Hands come shuffled, so the first epoch takes them as they are.
             for index in torch.randperm(count, generator=generator).tolist() if epoch else range(count):
-                self._step(minibatches[index], metrics)
+                first = epoch == index == 0
+                figures |= self._step(minibatches[index], metrics, is_first=first)
         self._clock("optimisation_seconds", clock)
         rate, flops = share * settings.optimiser.learning_rate, self._count_flops(episodes)
         figures |= describe_episodes(episodes) | metrics.summarise()
         return figures | {"update": number, "learning_rate": rate, "flops": flops}
 
     def _prepare(self, episodes: Sequence[Episode]) -> tuple[list[list[Prepared]], dict[str, float]]:
-        """Evaluate the episodes once, as they will be trained on, and estimate their advantages.
+        """Lay the episodes out in minibatches of micro-batches, and estimate their advantages.
 
-        Old log-probabilities come from this pass, over the very micro-batches that the gradient steps use, so that
-        the ratio is exactly 1 until the first step.
+        Log-probabilities and values are the sampler's. Only what it did not see is read: the values of a critic of its
+        own, and what follows a truncated episode.
         """
         import torch
 
-        ppo = self._settings.ppo
+        ppo, weight = self._settings.ppo, self.policy.value_head.weight
         batches = [
-            collate_episodes(episodes[start : start + ppo.micro_batch_size], device=self.policy.model.device)
+            collate_episodes(episodes[start : start + ppo.micro_batch_size], device=weight.device, dtype=weight.dtype)
             for start in range(0, len(episodes), ppo.micro_batch_size)
         ]
-        prepared, drift, divergence = [], 0.0, math.nan
-        with torch.no_grad():
-            for batch in batches:
-                seen = self.policy.evaluate(batch)
-                prepared.append(prepare_batch(batch, seen, ppo))
-                _check_finite(prepared[-1].advantages, batch, "advantage")
-                drift = max(drift, float((seen.log_probabilities - batch.sampler_log_probabilities).abs().max()))
-                if batch is batches[0]:  # a sample is enough to say how far the policy has moved
-                    start = evaluate_distribution(self._start, batch, temperature=self.policy.temperature)
-                    divergence = float(token_kl(seen.log_distribution, start).mean())
+        prepared = []
+        for batch in batches:
+            values, last_values = batch.sampler_values, None
+            if values is None or batch.truncated.any():
+                values, last_values = self.policy.look_ahead(batch)
+            prepared.append(prepare_batch(batch, values, last_values, ppo))
+            _check_finite(prepared[-1].advantages, batch, "advantage")
         figures = {
-            "kl_start_nats": divergence,
-            "sampler_drift_nats": drift,
             "explained_variance": explained_variance(
                 torch.cat([each.returns for each in prepared]), torch.cat([each.old_values for each in prepared])
             ),
@@ -157,20 +159,30 @@ class PpoTrainer:
         normalised = normalise_advantages(prepared)
         return [normalised[at : at + per_minibatch] for at in range(0, len(normalised), per_minibatch)], figures
 
-    def _step(self, minibatch: Sequence[Prepared], metrics: StepMetrics) -> None:
-        """Take one gradient step, accumulated over the minibatch's micro-batches."""
+    def _step(self, minibatch: list[Prepared], metrics: StepMetrics, *, is_first: bool) -> dict[str, float]:
+        """Take one gradient step, accumulated over the minibatch's micro-batches.
+
+        At the update's first step the policy is still the one that sampled. Its log-probabilities of this very pass
+        take the place of the sampler's, so that the ratio is exactly 1 until that step; figures of how far they and
+        the start of the run are apart are returned.
+        """
         import torch
 
         tokens = sum(each.batch.tokens for each in minibatch)
         self.optimiser.zero_grad()
-        for each in minibatch:
-            seen = self.policy.evaluate(each.batch)
+        figures: dict[str, float] = {}
+        for place, fixed in enumerate(minibatch):
+            batch = fixed.batch
+            seen = self.policy.evaluate(batch)
+            if is_first:
+                fixed = minibatch[place] = replace(fixed, old_log_probabilities=seen.log_probabilities.detach())
+                self._compare(seen, batch, figures)
             anchor = None
             if self._anchor is not None:
-                anchor = evaluate_distribution(self._anchor, each.batch, temperature=self.policy.temperature)
-            losses = token_losses(seen, each, self._settings.ppo, anchor=anchor)
+                anchor = evaluate_distribution(self._anchor, batch, temperature=self.policy.temperature)
+            losses = token_losses(seen, fixed, self._settings.ppo, anchor=anchor)
             total = weigh_losses(losses, self._settings.ppo, self._setup.kl)
-            _check_finite(total, each.batch, "loss")
+            _check_finite(total, batch, "loss")
             (total.sum() / tokens).backward()
             metrics.add(losses)
         parameters = [parameter for _, parameter in self.policy.named_parameters()]
@@ -180,6 +192,15 @@ class PpoTrainer:
             raise RlError(f"the gradient's norm is {float(norm)} on the minibatch that begins with {first}")
         metrics.gradient_norms.append(float(norm))
         self.optimiser.step()
+        return figures
+
+    def _compare(self, seen: TokenEvaluation, batch: RolloutBatch, figures: dict[str, float]) -> None:
+        """Add how far a micro-batch's log-probabilities are from the sampler's, and from the start the first's are."""
+        apart = (seen.log_probabilities.detach() - batch.sampler_log_probabilities).abs().max()
+        figures["sampler_drift_nats"] = max(figures.get("sampler_drift_nats", 0.0), float(apart))
+        if "kl_start_nats" not in figures:  # a sample is enough to say how far the policy has moved
+            start = evaluate_distribution(self._start, batch, temperature=self.policy.temperature)
+            figures["kl_start_nats"] = float(token_kl(seen.log_distribution.detach(), start).mean())
 
     def _clock(self, part: str, since: float) -> float:
         now = time.perf_counter()
@@ -187,7 +208,7 @@ class PpoTrainer:
         return now
 
     def _count_flops(self, episodes: Sequence[Episode]) -> int:
-        """Count one update's operations: sampling, one evaluation, and every pass of training.
+        """Count one update's operations: sampling, what the sampler did not see, and every pass of training.
 
         Every conversation is counted whole; what rows share at their start is read less often than that.
         """
@@ -195,10 +216,16 @@ class PpoTrainer:
         read = [length for episode in episodes for length in episode.turn_lengths()]
         whole = [len(episode.ids) for episode in episodes]
         bodies = 1 if self.policy.critic is None else 2
+        unseen = 0
+        for start in range(0, len(episodes), ppo.micro_batch_size):
+            batch = episodes[start : start + ppo.micro_batch_size]
+            if self.policy.critic is not None or any(episode.truncated for episode in batch):
+                unseen += count_forward_flops(model, [len(episode.ids) for episode in batch])
         anchored = 0 if self._anchor is None else ppo.epochs
         return (
             count_forward_flops(model, read)
-            + bodies * (count_forward_flops(model, whole) + ppo.epochs * count_training_flops(model, whole))
+            + unseen
+            + bodies * ppo.epochs * count_training_flops(model, whole)
             + anchored * count_forward_flops(model, whole)
             + count_forward_flops(model, whole[: ppo.micro_batch_size])
         )

@@ -41,24 +41,31 @@ class TokenLosses:
     clipped: torch.Tensor
 
 
-def prepare_batch(batch: RolloutBatch, seen: TokenEvaluation, settings: PpoParams) -> Prepared:
+def prepare_batch(
+    batch: RolloutBatch, values: torch.Tensor, last_values: torch.Tensor | None, settings: PpoParams
+) -> Prepared:
     """Estimate advantages and returns from the values that the critic gave before the update.
 
     Only a truncated episode goes on after its last token; every other one ends there, with a value of 0.
+
+    Args:
+        values: (N,), before each sampled token.
+        last_values: (E,), after each episode's last token; None where no episode is truncated.
     """
     import torch
 
-    values = torch.zeros_like(batch.rewards, dtype=seen.values.dtype)
-    values[batch.valid] = seen.values
+    laid = torch.zeros_like(batch.rewards, dtype=values.dtype)
+    laid[batch.valid] = values
+    bootstrap = laid.new_zeros(len(laid)) if last_values is None else torch.where(batch.truncated, last_values, 0)
     advantages = estimate_advantages(
-        batch.rewards.to(values.dtype),
-        values,
-        torch.where(batch.truncated, seen.last_values, 0),
+        batch.rewards.to(laid.dtype),
+        laid,
+        bootstrap,
         sampled=batch.valid,
         ends_turn=batch.ends_turn,
         settings=settings,
     )[batch.valid]
-    return Prepared(batch, seen.log_probabilities, seen.values, advantages, advantages + seen.values)
+    return Prepared(batch, batch.sampler_log_probabilities, values, advantages, advantages + values)
 
 
 def estimate_advantages(

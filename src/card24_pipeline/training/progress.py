@@ -1,11 +1,13 @@
 """Private folders from which a killed run resumes."""
 
+import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 from pydantic import BaseModel
@@ -17,6 +19,12 @@ logger = logging.getLogger(__name__)
 ProgressInput = Path | pd.DataFrame | BaseModel | int | str
 
 FRESH_VARIABLE = "CARD24_FRESH"
+_LOCK = ".lock"
+_held: dict[Path, IO[str]] = {}
+
+
+class ProgressInUseError(RuntimeError):
+    """Another process works in a progress folder."""
 
 
 def open_progress(folder: Path, *inputs: ProgressInput) -> Path:
@@ -32,14 +40,38 @@ def open_progress(folder: Path, *inputs: ProgressInput) -> Path:
     Returns:
         ``folder/<digest>``, with what an interrupted run left there, or empty: when nothing fits, or when the
         environment variable ``CARD24_FRESH`` is set to anything but an empty string.
+
+    Raises:
+        ProgressInUseError: If another process has the folder; it is this one's until it ends, however it ends.
     """
+    _claim(folder)
     work = folder / digest_inputs(*inputs)
-    for path in folder.iterdir() if folder.is_dir() else ():
+    for path in sorted(folder.iterdir()):
+        if path.name == _LOCK:
+            continue
         if path != work or os.environ.get(FRESH_VARIABLE):
             logger.info("Dropping the training state in %s: it belongs to other inputs, code or a forced run", path)
             shutil.rmtree(path)
     work.mkdir(parents=True, exist_ok=True)
     return work
+
+
+def _claim(folder: Path) -> None:
+    """Hold the folder's lock until this process ends; the kernel lets go of it then."""
+    lock = folder.resolve() / _LOCK
+    held = _held.get(lock)
+    if held is not None and lock.exists() and os.path.samestat(os.fstat(held.fileno()), lock.stat()):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    stream = lock.open("a")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        raise ProgressInUseError(
+            f"{folder} is in use: another process runs this stage; wait until it has ended, or end it"
+        ) from None
+    _held[lock] = stream
 
 
 def digest_inputs(*inputs: ProgressInput) -> str:

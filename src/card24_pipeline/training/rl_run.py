@@ -26,7 +26,7 @@ HISTORY_COLUMNS = (
 )
 """Columns of a run's history; a figure that an algorithm does not have is NaN. ``hands``, ``rollout_tokens`` and
 ``flops`` count from the start of the run, everything else is of one update. PPO measures ``kl_start_nats`` on the
-update's first micro-batch."""
+update's first micro-batch and ``sampler_drift_nats`` on its first minibatch."""
 
 
 class RlError(FloatingPointError):

@@ -22,7 +22,8 @@ class RolloutBatch:
         input_ids: (E, T) int64; padded on the right, so causal attention needs no mask for it.
         sampled: (E, T) bool; which tokens the policy sampled.
         lengths: (E,) int64; tokens of each episode.
-        sampler_log_probabilities: (N,) float32, in nats.
+        sampler_log_probabilities: (N,), in nats.
+        sampler_values: (N,), of the state before each token; None where the sampler did not look.
         valid: (E, S) bool; where a row of sampled tokens, moved to its left, holds one.
         rewards: (E, S) float32; each turn's reward at its last token.
         ends_turn: (E, S) bool; the last token of each turn.
@@ -34,16 +35,11 @@ class RolloutBatch:
     sampled: torch.Tensor
     lengths: torch.Tensor
     sampler_log_probabilities: torch.Tensor
+    sampler_values: torch.Tensor | None
     valid: torch.Tensor
     rewards: torch.Tensor
     ends_turn: torch.Tensor
     truncated: torch.Tensor
-
-    @property
-    def shared_tokens(self) -> int:
-        """How many tokens all episodes have in common at their start, before any that was sampled."""
-        same = (self.input_ids == self.input_ids[:1]).all(0) & ~self.sampled.any(0)
-        return int(same.long().cumprod(0).sum()) if len(self.input_ids) > 1 else 0
 
     @property
     def tokens(self) -> int:
@@ -56,8 +52,13 @@ class RolloutBatch:
         return str(self.episodes[row].hand)
 
 
-def collate_episodes(episodes: Sequence[Episode], *, device: torch.device | None = None) -> RolloutBatch:
-    """Lay episodes out as tensors; the last token of a turn earns its reward. ValueError if there are no episodes."""
+def collate_episodes(
+    episodes: Sequence[Episode], *, device: torch.device | None = None, dtype: torch.dtype | None = None
+) -> RolloutBatch:
+    """Lay episodes out as tensors; the last token of a turn earns its reward. ValueError if there are no episodes.
+
+    ``dtype`` is of what the sampler saw, float32 unless told otherwise.
+    """
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -78,12 +79,14 @@ def collate_episodes(episodes: Sequence[Episode], *, device: torch.device | None
         return pad_sequence([lay(row, dtype) for row in rows], batch_first=True, padding_value=value)
 
     scores = [score for episode in episodes for score in episode.sampler_log_probabilities]
+    values = [value for episode in episodes for value in episode.sampler_values]
     return RolloutBatch(
         episodes=episodes,
         input_ids=pad([episode.ids for episode in episodes], torch.int64),
         sampled=pad([episode.turns for episode in episodes], torch.int64, -1) >= 0,
         lengths=lay([len(episode.ids) for episode in episodes], torch.int64),
-        sampler_log_probabilities=lay(scores, torch.float32),
+        sampler_log_probabilities=lay(scores, dtype or torch.float32),
+        sampler_values=lay(values, dtype or torch.float32) if values else None,
         valid=pad(turns, torch.int64, -1) >= 0,
         rewards=pad(rewards, torch.float32),
         ends_turn=pad(ends, torch.bool, False),

@@ -6,25 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from card24_pipeline.evaluation.preallocated_cache import build_cache
 from card24_pipeline.evaluation.protocol import RevisionProtocol
 from card24_pipeline.game.prompts import PromptLayout
 from card24_pipeline.game.verdicts import Outcome, Verdict
 from card24_pipeline.training.rl_params import RolloutParams
-from card24_pipeline.training.rl_run import CardTask, Hand, RlError
+from card24_pipeline.training.rl_run import CardTask, Hand
+from card24_pipeline.training.sampler import AnswerSampler, SampledAnswer
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True)
-class SampledAnswer:
-    """A sampled answer: its token ids with the end token, their log-probabilities in nats, whether it was cut."""
-
-    ids: list[int]
-    log_probabilities: list[float]
-    cut: bool
 
 
 @dataclass
@@ -39,6 +30,7 @@ class Episode:
         rewards: One a turn, as outcomes.
         cut_answers: Answers that were cut by their length limit.
         truncated: Whether the update's budget of turns ended the episode, which is then no end of the game.
+        sampler_values: Of the state before each sampled token; empty where no value head looked on.
     """
 
     hand: Hand
@@ -49,6 +41,7 @@ class Episode:
     outcomes: list[Outcome] = field(default_factory=list)
     cut_answers: int = 0
     truncated: bool = False
+    sampler_values: list[float] = field(default_factory=list)
 
     @property
     def solved(self) -> bool:
@@ -70,6 +63,7 @@ class Episode:
         self.turns += [len(self.rewards)] * len(answer.ids)
         self.ids += answer.ids
         self.sampler_log_probabilities += answer.log_probabilities
+        self.sampler_values += answer.values
         self.cut_answers += answer.cut
         self.rewards.append(reward)
         self.outcomes.append(verdict.outcome)
@@ -100,6 +94,7 @@ def play_episodes(
     settings: RolloutParams,
     *,
     generator: torch.Generator,
+    value_head: torch.nn.Linear | None = None,
 ) -> list[Episode]:
     """Play hands by the revision protocol (arXiv 2501.17161): up to ``max_tries`` answers, each judged and rewarded.
 
@@ -111,6 +106,7 @@ def play_episodes(
         task: Judges the answers; its own hands are not looked at.
         hands: What is played, one episode each, in this order.
         generator: Source of chance, on the CPU; equal states give equal episodes.
+        value_head: Gives each state's value from its last hidden state; None where values are not asked for.
 
     Raises:
         ValueError: If there are no hands, or a question and its answer could outgrow the model's context.
@@ -130,7 +126,7 @@ def play_episodes(
             turns_left -= len(in_play)
         if not in_play:
             break
-        answers = sample_answers(model, tokenizer, in_play, settings, generator=generator)
+        answers = sample_answers(model, tokenizer, in_play, settings, generator=generator, value_head=value_head)
         failed = []
         for episode, answer in zip(in_play, answers, strict=True):
             verdict = episode.add_turn(answer, tokenizer.decode(answer.ids, skip_special_tokens=True), task)
@@ -150,6 +146,7 @@ def sample_answers(
     settings: RolloutParams,
     *,
     generator: torch.Generator,
+    value_head: torch.nn.Linear | None = None,
 ) -> list[SampledAnswer]:
     """Sample one answer to each conversation, those of like length side by side.
 
@@ -159,11 +156,13 @@ def sample_answers(
     lengths = [len(episode.ids) for episode in episodes]
     _check_context(model, [episode.hand for episode in episodes], lengths, settings.max_new_tokens)
     order = sorted(range(len(episodes)), key=lengths.__getitem__)
+    sampler = AnswerSampler(model, tokenizer, settings, generator=generator, value_head=value_head)
     answers: dict[int, SampledAnswer] = {}
     for start in range(0, len(order), settings.batch_size):
         chosen = order[start : start + settings.batch_size]
         batch = [episodes[index] for index in chosen]
-        answers |= zip(chosen, _sample_batch(model, tokenizer, batch, settings, generator), strict=True)
+        said = sampler.sample([episode.ids for episode in batch], [episode.hand for episode in batch])
+        answers |= zip(chosen, said, strict=True)
     return [answers[index] for index in range(len(episodes))]
 
 
@@ -196,57 +195,3 @@ def _check_context(model: PreTrainedModel, hands: Sequence[Hand], tokens: Sequen
             f"{hands[longest]}: {tokens[longest]} tokens before the answer and "
             f"{max_new_tokens} new ones exceed the model's context of {context}"
         )
-
-
-def _sample_batch(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    episodes: Sequence[Episode],
-    settings: RolloutParams,
-    generator: torch.Generator,
-) -> list[SampledAnswer]:
-    """Sample token by token until every row has ended or the limit is reached."""
-    import torch
-
-    padded = tokenizer.pad({"input_ids": [episode.ids for episode in episodes]}, padding_side="left")
-    ids, mask = (torch.tensor(padded[name], device=model.device) for name in ("input_ids", "attention_mask"))
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    cache = build_cache(model, tokens=ids.shape[1] + settings.max_new_tokens)
-    ended = torch.zeros(len(episodes), dtype=torch.bool, device=model.device)
-    tokens, log_probabilities = [], []
-    with torch.inference_mode():
-        for _ in range(settings.max_new_tokens):
-            logits = model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
-            _check_logits(logits, episodes)
-            distribution = (logits.float() / settings.temperature).log_softmax(-1)
-            # The source of chance is the CPU's, so that only rounding makes one device sample other than another.
-            ids = torch.multinomial(distribution.exp().cpu(), 1, generator=generator).to(model.device)
-            tokens.append(ids)
-            log_probabilities.append(distribution.gather(1, ids))
-            ended |= ids[:, 0] == tokenizer.eos_token_id
-            if ended.all():
-                break
-            positions = positions[:, -1:] + 1
-            mask = torch.cat([mask, torch.ones_like(ids)], dim=1)
-    rows = zip(torch.cat(tokens, 1).tolist(), torch.cat(log_probabilities, 1).tolist(), strict=True)
-    answers = []
-    for row, scores in rows:
-        cut = tokenizer.eos_token_id not in row
-        length = len(row) if cut else row.index(tokenizer.eos_token_id) + 1
-        answers.append(SampledAnswer(row[:length], scores[:length], cut))
-    return answers
-
-
-def _check_logits(logits: torch.Tensor, episodes: Sequence[Episode]) -> None:
-    """Check that every row has finite logits; rows that have ended are sampled from too, and would raise otherwise."""
-    sound = logits.isfinite().all(-1)
-    if not sound.all():
-        hand = episodes[int((~sound).nonzero()[0])].hand
-        raise RlError(f"the policy's logits are not finite while it answers {hand}")
