@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 # Rows of the long side that are turned to float64 at a time.
@@ -69,21 +71,43 @@ def decompose(weight: Tensor) -> Factors:
 
 def _decompose_tall(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return float32 U (m × n), float64 s and float32 V (n × n) of a matrix with m ≥ n."""
-    columns = weight.shape[1]
-    gram = torch.zeros(columns, columns, dtype=torch.float64)
-    for block in weight.split(BLOCK_ROWS):
-        wide = block.double()
-        gram.addmm_(wide.T, wide)
-    squares, vectors = torch.linalg.eigh(gram)
-    values = squares.flip(0).clamp_min(0).sqrt()
-    vectors = vectors.flip(1)
-    safe = int((values > SAFE_RATIO * values[0]).sum())
-    scaled = vectors[:, :safe] / values[:safe]
-    left = torch.cat([(block.double() @ scaled).float() for block in weight.split(BLOCK_ROWS)])
-    if safe < columns:
-        images = torch.cat([block.double() @ vectors[:, safe:] for block in weight.split(BLOCK_ROWS)])
-        left = torch.cat([left, _orthonormalise(images, left, float(values[0]))], dim=1)
-    return left, values, vectors.float()
+    blocks = weight.split(BLOCK_ROWS)
+    squares, vectors = _diagonalise(blocks)
+    values = squares.clamp_min(0).sqrt()
+    lost = int((values <= SAFE_RATIO * values[-1]).sum())
+    images = (block.double() @ vectors[:, lost:] for block in blocks)
+    left = torch.cat([image.div_(values[lost:]).float() for image in images])
+    if lost:
+        images = torch.cat([block.double() @ vectors[:, :lost] for block in blocks])
+        # The longest first, as the repair of each leaves those before it alone.
+        repaired = _orthonormalise(images.flip(1), left, float(values[-1]))
+        left = torch.cat([repaired.flip(1), left], dim=1)
+    return left.flip(1), values.flip(0), vectors.float().flip(1)
+
+
+def _diagonalise(blocks: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues, ascending, and eigenvectors (columns) of the Gram matrix of stacked blocks, float64.
+
+    By scipy's LAPACK, whose symmetric product and divide-and-conquer solver take 0.7 of the time of PyTorch's, with as
+    many threads as PyTorch is set to.
+    """
+    from scipy.linalg import blas, eigh
+
+    with _find_libraries().limit(limits=torch.get_num_threads(), user_api="blas"):
+        side = blocks[0].shape[1]
+        gram = np.zeros((side, side), order="F")
+        for block in blocks:
+            gram = blas.dsyrk(1.0, block.double().contiguous().numpy().T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+        squares, vectors = eigh(gram, driver="evd", overwrite_a=True, check_finite=False)
+    return torch.from_numpy(squares), torch.from_numpy(vectors)
+
+
+@cache
+def _find_libraries() -> ThreadpoolController:
+    """Return the handle on the loaded libraries' threads; scipy's is among them once it is imported."""
+    import scipy.linalg  # noqa: F401
+
+    return ThreadpoolController()
 
 
 def _orthonormalise(images: Tensor, basis: Tensor, largest: float) -> Tensor:
