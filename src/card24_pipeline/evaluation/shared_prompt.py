@@ -23,15 +23,20 @@ HARMLESS_SETTINGS = {
 LEAVING_SHARE = 0.1
 
 
-def can_share(model: PreTrainedModel, end: int) -> bool:
-    """Tell whether :func:`decode_greedily` knows the model's attention, and its settings ask for no more than argmax."""
+def knows_attention(model: PreTrainedModel) -> bool:
+    """Tell whether the model attends as this module does: to all tokens before, by the softmax of scaled products."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
+    whole = all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
+    return model.config.model_type in FAMILIES and whole
+
+
+def can_share(model: PreTrainedModel, end: int) -> bool:
+    """Tell whether the model's attention is known and its generation settings ask for argmax and this end alone."""
     settings = model.generation_config.to_diff_dict()
-    plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
     greedy = not set(settings) - HARMLESS_SETTINGS and settings.get("eos_token_id") == end
-    return model.config.model_type in FAMILIES and plain and greedy
+    return greedy and knows_attention(model)
 
 
 def decode_greedily(
@@ -51,8 +56,8 @@ def decode_greedily(
     answers: list[list[int]] = [[] for _ in prompts]
     numbers = list(range(len(prompts)))  # of the rows still in the batch
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
-    with torch.inference_mode(), _share_attention(model):
-        beginning = _read(model, prompts[0][:shared])
+    with torch.inference_mode(), share_attention(model):
+        beginning = read_beginning(model, prompts[0][:shared])
         for _ in range(max_new_tokens):
             tokens = model(
                 input_ids=ids,
@@ -82,7 +87,7 @@ def decode_greedily(
 def count_shared(rows: Sequence[Sequence[int]]) -> int:
     """Return how many tokens all rows begin with, at most one less than the shortest has."""
     shortest = min(map(len, rows))
-    first, last = min(rows), max(rows)  # in alphabetical order; what these share, all share
+    first, last = min(map(list, rows)), max(map(list, rows))  # in alphabetical order; what these share, all share
     apart = (place for place in range(shortest - 1) if first[place] != last[place])
     return next(apart, shortest - 1)
 
@@ -97,7 +102,7 @@ def pad_left(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -
     return torch.tensor(padded, device=device), torch.tensor(real, device=device)
 
 
-def _read(model: PreTrainedModel, tokens: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def read_beginning(model: PreTrainedModel, tokens: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return each layer's keys and values of a text, heads × tokens × width; none without tokens."""
     import torch
 
@@ -114,8 +119,8 @@ def _read(model: PreTrainedModel, tokens: Sequence[int]) -> list[tuple[torch.Ten
 
 
 @contextmanager
-def _share_attention(model: PreTrainedModel) -> Iterator[None]:
-    """Let the model attend by :func:`_attend` for a while."""
+def share_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Let a model whose attention is known attend to a ``beginning`` that its call is given."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
