@@ -58,9 +58,7 @@ def touch_module(clone: StudyClone, module: str) -> None:
 
 def set_learning_rate(clone: StudyClone) -> None:
     """Give SFT another learning rate at this scale only."""
-    edit_overlay(
-        clone, lambda overlay: overlay["sft"]["schedule"].update(learning_rate=OTHER_LEARNING_RATE)
-    )
+    edit_overlay(clone, lambda overlay: overlay["sft"]["schedule"].update(learning_rate=OTHER_LEARNING_RATE))
 
 
 def restore_overlay(clone: StudyClone) -> None:
