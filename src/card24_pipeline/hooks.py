@@ -49,7 +49,7 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Pin the threads of the run's scale, and check its parameters and, in a stage of a plain ``dvc repro``, DVC's locks.
+        """Pin the threads of the run's scale and check its parameters, and in a plain ``dvc repro`` DVC's locks.
 
         Raises:
             ParameterFileError: When a value is wrong or a key unknown, naming file, key and expectation.
