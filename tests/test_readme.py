@@ -17,6 +17,7 @@ def test_figures_are_those_that_the_pipeline_wrote(tmp_path):
     for _, path in [block for block in blocks if block[0] != "minutes"]:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).symlink_to(ROOT / path)
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
     assert not fill_readme(tmp_path)
 
 
