@@ -56,7 +56,7 @@ def generate_answers(
     different = sorted({tuple(prompt) for prompt in ids}, key=lambda prompt: (len(prompt), prompt))
     copies = Counter(map(tuple, ids))
     answers: dict[tuple[int, ...], list[int]] = {}
-    with tqdm(total=len(ids), desc=description, unit="hand", mininterval=1.0) as progress:
+    with tqdm(total=len(ids), desc=description, unit="hand", mininterval=1.0, leave=None) as progress:
         for start in range(0, len(different), batch_size):
             batch = different[start : start + batch_size]
             answers |= zip(batch, decode(model, batch, max_new_tokens=max_new_tokens, end=end), strict=True)

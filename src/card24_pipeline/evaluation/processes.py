@@ -19,8 +19,9 @@ def map_in_processes(
 ) -> list[Result]:
     """Apply a function to every job and return the results in the order of the jobs.
 
-    Other processes run the function, so it is importable by name (or a ``functools.partial`` of such). What a job
-    raises is raised; the jobs that have not begun are then dropped. ``description`` and ``unit`` label the bar.
+    As many processes as this one has threads run the function, so it is importable by name (or a ``functools.partial``
+    of such); with one thread it runs here. What a job raises is raised; the jobs that have not begun are then dropped.
+    ``description`` and ``unit`` label the bar.
     """
     import torch
     from tqdm import tqdm  # not above: it must not be there yet when a worker switches its bars off
@@ -28,6 +29,8 @@ def map_in_processes(
     if not jobs:
         return []
     workers = min(torch.get_num_threads(), len(jobs))
+    if workers == 1:
+        return [function(job) for job in tqdm(jobs, desc=description, unit=unit, mininterval=1.0)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker) as pool:
         futures = {pool.submit(function, job): index for index, job in enumerate(jobs)}

@@ -26,8 +26,8 @@ def fill_readme(project: Path) -> bool:
 
     A block is ``<!-- <kind> of <path> -->``, what is replaced, and ``<!-- end of <kind> -->``. Its kind is
     ``text`` (that of a file), ``minutes`` (the sum of all ``wall_seconds`` in a JSON file) or ``megabytes`` (the
-    sizes in a lock file of DVC's and in those of the default scale's replicates, each file once). Times are in no repository: where their file is missing, the
-    minutes stay as they were written after the last run.
+    sizes in a lock file of DVC's and in those of the default scale's replicates, each file once). Times are in no
+    repository: where their file is missing, the minutes stay as they were written after the last run.
 
     Returns:
         Whether the readme changed.
