@@ -1,4 +1,4 @@
-# make study [SCALE=smoke] [SEEDS=0,1,2,3] · make test · make test-slow · make lint · make bench · make viz · make viz-site · make ui · make clean
+# make study [SCALE=smoke] [SEEDS=0,1,2,3] [JOBS=1] · make test · make test-slow · make lint · make bench · make viz · make viz-site · make ui · make clean
 SHELL := bash
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 SCALE ?= base
@@ -7,13 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 RUN := source $(BIN)/activate &&
-STUDY_FILE := $(if $(filter base,$(SCALE)),dvc.yaml,conf/$(SCALE)/dvc.yaml)
 
 .PHONY: study test test-slow lint bench viz viz-site ui clean env
 
 study: $(READY)
 	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) --seeds=$(SEEDS),kedro dvc check)
-	@$(RUN) dvc repro $(STUDY_FILE)
+	@$(RUN) kedro dvc run --env=$(SCALE) $(if $(JOBS),--jobs=$(JOBS))
 	@echo "Page: $(CURDIR)/data/09_page/$(SCALE)/report.html; verdicts, reports and figures: $(CURDIR)/data/08_reporting/$(SCALE)"
 
 test: lint
@@ -52,4 +51,4 @@ $(READY): requirements.lock pyproject.toml
 
 # Everything that the pipeline can make again: the environment, DVC's cache and the data outside git.
 clean:
-	rm -rf $(VENV) .dvc/cache .dvc/tmp data/.progress data/01_raw data/05_model_input data/06_models data/07_model_output data/09_page
+	rm -rf $(VENV) .dvc/cache .dvc/tmp data/.progress data/.timings data/.logs data/01_raw data/05_model_input data/06_models data/07_model_output data/09_page

@@ -43,7 +43,7 @@ def measure() -> dict[str, float]:
     study = read_params()
     examples, tokenizer = _prepare_examples(study)
     architecture = read_architecture(study)
-    schedule = study.sft_arms["main"].schedule.model_copy(update={"steps": STEPS})
+    schedule = study.sft.schedule.model_copy(update={"steps": STEPS})
 
     def run(steps: int) -> tuple[float, float]:
         models = [build_llama(architecture, tokenizer, seed=0).train() for _ in range(2)]

@@ -22,7 +22,7 @@ TABLE = PROJECT / f"data/08_reporting/{SCALE}/rerun_table.md"
 OVERLAY = f"conf/{SCALE}/parameters.yml"
 OTHER_LEARNING_RATE = 0.0001
 FREE = {"anchor": "none", "coefficient": 0.0}
-OTHER_ARM = {"from_end": {"sft_arm": "main", "algorithm": "ppo", "roles": ["end"], "kl": FREE}}
+OTHER_ARM = {"from_end": {"sft_arm": "hot", "algorithm": "ppo", "roles": ["end"], "kl": FREE}}
 
 INTRODUCTION = f"""\
 # What re-runs after which change
@@ -58,14 +58,12 @@ def touch_module(clone: StudyClone, module: str) -> None:
 
 def set_learning_rate(clone: StudyClone) -> None:
     """Give SFT another learning rate at this scale only."""
-    edit_overlay(
-        clone, lambda overlay: overlay["sft_arms"]["main"]["schedule"].update(learning_rate=OTHER_LEARNING_RATE)
-    )
+    edit_overlay(clone, lambda overlay: overlay["sft"]["schedule"].update(learning_rate=OTHER_LEARNING_RATE))
 
 
 def restore_overlay(clone: StudyClone) -> None:
     """Take the overlay and the stages back to what they were, but neither data nor lock file."""
-    clone.run("git", "checkout", "--quiet", "--", OVERLAY, clone.dvc_file)
+    clone.run("git", "checkout", "--quiet", "--", OVERLAY, *clone.stage_files)
 
 
 def add_arm(clone: StudyClone) -> None:
@@ -99,7 +97,7 @@ def list_changes() -> list[Change]:
         ("PPO", "training/ppo.py"),
         ("the solver", "game/solver.py"),
     )
-    key = "sft_arms.main.schedule.learning_rate"
+    key = "sft.schedule.learning_rate"
     return [
         Change("none", lambda clone: None),
         *(Change(f"a comment in {name}, `{path}`", partial(touch_module, module=path)) for name, path in touched),
@@ -172,7 +170,7 @@ def main() -> None:
     """Make the changes and write the table."""
     with TemporaryDirectory(prefix="rerun_table_") as folder:
         clone = clone_study(Path(folder) / "study", SCALE)
-        order = list(yaml.safe_load((clone.root / clone.dvc_file).read_text(encoding="utf-8"))["stages"])
+        order = list(dict.fromkeys(name.partition("@")[0] for name in clone.read_stages()))
         text = render_table(list(measure_changes(clone, list_changes())), order)
     TABLE.parent.mkdir(parents=True, exist_ok=True)
     TABLE.write_text(text, encoding="utf-8")

@@ -16,13 +16,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from benchmarks import PROJECT
 
 PACKAGE = "card24_pipeline"
 NOT_COPIED = ("data/", ".venv/")
 GIVEN_DATA = "data/00_published/"
-_STAGE = r"[Ss]tage '(?:[^':]*:)?([^']+)'"
+_STAGE = r"[Ss]tage '([^']+)'"
+_REPLICATE = re.compile(r"/seed_(\d+)/dvc\.yaml$")
 _RAN = re.compile(rf"Running {_STAGE}")
 _RESTORED = re.compile(rf"{_STAGE} is cached - skipping run")
 _LEFT_ALONE = re.compile(rf"{_STAGE} didn't change, skipping")
@@ -69,9 +73,27 @@ class StudyClone:
         self.root = root
         self.scale = scale
         self.dvc_file = f"conf/{scale}/dvc.yaml"
-        self.lock_file = root / f"conf/{scale}/dvc.lock"
         self.package = root / "src" / PACKAGE
         self._environment = _describe_environment(root)
+
+    @property
+    def stage_files(self) -> list[str]:
+        """The files of the scale's stages, those of each seed among them."""
+        found = [self.root / self.dvc_file, *sorted(self.root.glob(f"conf/{self.scale}/seed_*/dvc.yaml"))]
+        return [path.relative_to(self.root).as_posix() for path in found]
+
+    @property
+    def lock_files(self) -> list[Path]:
+        """The lock files beside them."""
+        return [(self.root / name).with_name("dvc.lock") for name in self.stage_files]
+
+    def read_stages(self) -> dict[str, Any]:
+        """Read what the files say of each stage, by the names of :func:`name_stage`."""
+        return {
+            name_stage(f"{file}:{name}"): stage
+            for file in self.stage_files
+            for name, stage in yaml.safe_load((self.root / file).read_text(encoding="utf-8"))["stages"].items()
+        }
 
     def run(
         self, *command: str, check: bool = True, variables: Mapping[str, str] | None = None
@@ -130,8 +152,8 @@ class StudyClone:
         started = time.perf_counter()
         text = self.run("dvc", "repro", *options, self.dvc_file).stdout
         seconds = time.perf_counter() - started
-        ran, restored, left_alone = (tuple(pattern.findall(text)) for pattern in (_RAN, _RESTORED, _LEFT_ALONE))
-        return Reproduction(ran, restored, left_alone, seconds)
+        found = [tuple(map(name_stage, pattern.findall(text))) for pattern in (_RAN, _RESTORED, _LEFT_ALONE)]
+        return Reproduction(*found, wall_seconds=seconds)
 
     def commit(self) -> None:
         """Commit every file that git does not ignore; :meth:`restore` comes back to it."""
@@ -139,11 +161,11 @@ class StudyClone:
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", "State to come back to")
 
     def restore(self) -> None:
-        """Bring files, data and lock file back to the last commit, and remove all that came since."""
+        """Bring files, data and lock files back to the last commit, and remove all that came since."""
         self.run("git", "checkout", "--quiet", "--", ".")
         self.run("git", "clean", "--quiet", "--force", "-d")
         self.run("git", "clean", "--quiet", "--force", "-d", "-x", "data")
-        self.run("dvc", "checkout", "--quiet", self.dvc_file)
+        self.run("dvc", "checkout", "--quiet", *self.stage_files)
 
     @contextmanager
     def edit(self, texts: Mapping[str, str]) -> Iterator[None]:
@@ -160,6 +182,13 @@ class StudyClone:
         finally:
             for name, text in before.items():
                 (self.root / name).write_text(text, encoding="utf-8")
+
+
+def name_stage(address: str) -> str:
+    """Name a stage by what DVC calls it: ``train_sft-main@0`` for ``conf/smoke/seed_0/dvc.yaml:train_sft-main``."""
+    file, _, name = address.rpartition(":")
+    seed = _REPLICATE.search(file)
+    return f"{name}@{seed[1]}" if seed else name
 
 
 def clone_study(root: Path, scale: str = "smoke") -> StudyClone:

@@ -10,7 +10,9 @@ import pandas as pd
 
 SPLITS = ("id_seen", "id_heldout", "ood_select", "ood")
 MULTISETS = 20
+SEEDS = (0, 1, 2, 3)
 STEPS = {"max_ood": 10, "rung_1": 20, "end": 40}
+ROLES = STEPS | {"id_70": 20}
 PASSES = {
     # model: share of multisets passed on each of SPLITS
     "base": (0.10, 0.10, 0.60, 0.60),
@@ -18,6 +20,21 @@ PASSES = {
     "rung_1": (0.70, 0.35, 0.50, 0.50),
     "end": (0.90, 0.30, 0.20, 0.20),
 }
+ARMS = {
+    # other SFT arms, whose steps are the same: id_70 is the step of rung_1
+    "main_annealed": {
+        "max_ood": (0.50, 0.40, 0.80, 0.80),
+        "id_70": (0.70, 0.35, 0.50, 0.50),
+        "end": (0.95, 0.30, 0.25, 0.25),
+    },
+    "tuned": {"max_ood": (0.60, 0.45, 0.85, 0.85), "id_70": (0.70, 0.45, 0.75, 0.75), "end": (0.95, 0.45, 0.60, 0.60)},
+    "tuned_annealed": {
+        "max_ood": (0.60, 0.45, 0.85, 0.85),
+        "id_70": (0.70, 0.45, 0.75, 0.75),
+        "end": (0.95, 0.45, 0.65, 0.65),
+    },
+}
+RL_ARMS = {"plain": {"sft_arm": "main", "roles": "all"}, "anchored": {"sft_arm": "main", "roles": ["end"]}}
 RL = {
     # arm and start: share passed after RL
     ("plain", "max_ood"): (0.60, 0.40, 0.70, 0.70),
@@ -81,10 +98,14 @@ def add_sft_arm(table):
 
 
 class Study:
-    """Its parts: ``passes``, ``rl``, ``edits``, ``seeds``, ``updates`` and ``slope`` of the reward."""
+    """Its parts: ``passes``, ``arms``, ``rl``, ``edits``, ``seeds``, ``updates`` and ``slope`` of the reward.
+
+    Seeds are alike, unless ``vary`` says otherwise; a base that ``is_shared`` is one for all.
+    """
 
     def __init__(self):
-        self.seeds = (0, 1)
+        self.seeds, self.is_shared = SEEDS, False
+        self.arms, self.rl_arms = {arm: dict(passes) for arm, passes in ARMS.items()}, dict(RL_ARMS)
         self.passes, self.rl = dict(PASSES), dict(RL)
         self.edits = {family: (knob_name, dict(knobs)) for family, (knob_name, knobs) in EDITS.items()}
         self.updates, self.slope = UPDATES, 0.125
@@ -96,7 +117,7 @@ class Study:
         sft_spectra, sft_by_index = self.spectra("sft_arm", ["base_to_sft"]), self.by_index("sft_arm", "base_to_sft")
         rl_hands = self.rl_hands()
         tables = StudyTables(
-            base_hand_scores=make_hands(self.passes["base"]),
+            base_hand_scores=self.base_hands(),
             sft_hand_scores=self.sft_hands(),
             selected_checkpoints=self.selected(),
             rl_hand_scores=rl_hands,
@@ -109,9 +130,11 @@ class Study:
             rl_spectra=self.spectra("rl_arm", ["sft_to_rl"], "plain"),
             rl_spectra_by_index=self.by_index("rl_arm", "sft_to_rl", "plain"),
             rl_return=self.rl_return(),
+            rl_arms=self.rl_arms,
         )
         changed = {name: add_sft_arm(table) for name, table in changed.items()}
-        return replace(tables, **{name: add_sft_arm(table) for name, table in vars(tables).items()} | changed)
+        made = {name: add_sft_arm(table) for name, table in vars(tables).items() if name != "rl_arms"}
+        return replace(tables, **made | changed)
 
     def estimate(self, resamples=200, **changed):
         """Return models, estimates and runs."""
@@ -126,17 +149,31 @@ class Study:
 
         return Findings(*self.estimate(**changed), ood="ood", confidence=0.95)
 
+    def base_hands(self):
+        if self.is_shared:
+            return make_hands(self.passes["base"])
+        parts = [make_hands(self.vary(self.passes["base"], seed), seed=seed) for seed in self.seeds]
+        return pd.concat(parts, ignore_index=True)
+
+    def vary(self, passes, seed):
+        """What a seed passes; a test may say otherwise."""
+        return passes
+
     def sft_hands(self):
+        steps = [("main", step, self.passes[role]) for role, step in STEPS.items()]
+        steps += [(arm, ROLES[role], passes) for arm, by_role in self.arms.items() for role, passes in by_role.items()]
         parts = [
-            make_hands(self.passes[role], seed=seed, sft_arm="main", step=step)
+            make_hands(self.vary(passes, seed), seed=seed, sft_arm=arm, step=step)
             for seed in self.seeds
-            for role, step in STEPS.items()
+            for arm, step, passes in steps
         ]
         published = parts[0].query("split == 'ood'").assign(split="published_ood")
         return pd.concat([*parts, published], ignore_index=True)
 
     def selected(self):
-        rows = [(seed, "main", role, step) for seed in self.seeds for role, step in STEPS.items()]
+        roles = [("main", role, step) for role, step in ROLES.items()]
+        roles += [(arm, role, ROLES[role]) for arm, by_role in self.arms.items() for role in by_role]
+        rows = [(seed, *row) for seed in self.seeds for row in roles]
         return pd.DataFrame(rows, columns=["seed", "sft_arm", "role", "step"])
 
     def rl_hands(self):

@@ -51,8 +51,11 @@ def apply(tmp_path):
     return apply
 
 
-def read_stages(path):
-    return yaml.safe_load(path.read_text())["stages"]
+def read_stages(root, scale="base", seed=0):
+    """Read the stages without a seed and those of one."""
+    own = root / "dvc.yaml" if scale == "base" else root / f"conf/{scale}/dvc.yaml"
+    files = (own, root / f"conf/{scale}/seed_{seed}/dvc.yaml")
+    return {name: stage for file in files for name, stage in yaml.safe_load(file.read_text())["stages"].items()}
 
 
 def test_every_extension_point_has_a_diff():
@@ -80,7 +83,7 @@ def test_a_statement_is_listed(apply):
 
 def test_an_arm_has_stages_of_its_own_and_changes_no_other(apply, tmp_path):
     apply("An SFT or RL arm: one block", "kedro", "dvc", "sync")
-    before, after = read_stages(ROOT / "dvc.yaml"), read_stages(tmp_path / "dvc.yaml")
+    before, after = read_stages(ROOT), read_stages(tmp_path)
     assert after.keys() - before.keys() == {"train_rl-grouped", "score_rl-grouped", "measure_rl_spectra-grouped"}
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"estimate_quantities", "show_study", "publish_study"}
@@ -102,8 +105,8 @@ def test_a_rule_has_splits_of_its_own(apply):
 
 def test_a_scale_is_a_folder(apply, tmp_path):
     apply("A scale, a model: one folder", "kedro", "dvc", "sync", "--env=mine")
-    stages = read_stages(tmp_path / "conf/mine/dvc.yaml")
+    stages = read_stages(tmp_path, "mine")
     assert {name for name in stages if name.startswith("train_rl")} == {"train_rl-plain"}
-    assert stages["train_rl-plain"]["matrix"] == {"seed": [0]}
+    assert [path.parent.name for path in sorted(tmp_path.glob("conf/mine/*/dvc.yaml"))] == ["seed_0"]
     params = dict(item for file in stages["obtain_base_model"]["params"] for item in file.items())
-    assert params == {"conf/mine/parameters.yml": ["base_model.source"], "params.yaml": ["device"]}
+    assert params == {"conf/mine/parameters.yml": ["base_model.source"], "params.yaml": ["device", "threads"]}

@@ -1,4 +1,4 @@
-"""Commands of the project beside Kedro's own: ``kedro dvc sync``, ``dvc check``, ``readme`` and ``package``."""
+"""Commands of the project beside Kedro's own: ``kedro dvc …``, ``kedro readme`` and ``kedro package``."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def dvc() -> None:
 @click.option("--seeds", help="Record these seeds (0,1,2) in the scale's parameter file first.")
 @click.pass_obj
 def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
-    """Generate the dvc.yaml of every scale, or of one, from the Kedro graph."""
+    """Generate every dvc.yaml of all scales, or of one, from the Kedro graph."""
     from card24_pipeline.versioning.files import parse_numbers
     from card24_pipeline.versioning.sync import sync_scales
 
     numbers = {} if seeds is None else {"seeds": parse_numbers("seeds", seeds)}
-    for path, changed in sync_scales(metadata, env, numbers).items():
-        click.echo(f"{path}: {'written' if changed else 'up to date'}")
+    for path, done in sync_scales(metadata, env, numbers).items():
+        click.echo(f"{path}: {done}")
 
 
 @dvc.command()
@@ -46,6 +46,36 @@ def check(metadata: ProjectMetadata) -> None:
         click.echo(diff)
     if stale:
         raise click.ClickException(f"stale: {', '.join(stale)} (run `kedro dvc sync`)")
+
+
+@dvc.command()
+@click.option("--env", "-e", help="The scale; by default the default one.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Stages side by side; by default one for each core.")
+@click.option("--stages", default="", help="Only these (a,b) and all that they wait for.")
+@click.option("--slurm", is_flag=False, flag_value="", help="Submit each as a job, with these options (KEY=VALUE,…).")
+@click.pass_context
+def run(context: click.Context, env: str | None, jobs: int | None, stages: str, slurm: str | None) -> None:
+    """Run what is not up to date of a scale, side by side; Ctrl-C stops it, the same command goes on."""
+    from card24_pipeline.versioning.driver import count_cores, make_request, run_scale
+
+    names = [name.strip() for name in stages.split(",") if name.strip()]
+    request = make_request(context.obj.project_path, env, jobs or count_cores(), names)
+    backend = None
+    if slurm is not None:
+        from card24_pipeline.versioning.slurm_backend import SlurmBackend
+
+        backend = SlurmBackend(request.root, slurm)
+    context.exit(run_scale(request, backend))
+
+
+@dvc.command()
+@click.pass_obj
+def heal(metadata: ProjectMetadata) -> None:
+    """Restore every dvc.lock that a kill or a full disk has damaged."""
+    from card24_pipeline.versioning.driver import heal_checkout
+
+    for line in heal_checkout(metadata.project_path) or ["every dvc.lock is whole"]:
+        click.echo(line)
 
 
 @cli.command()

@@ -1,8 +1,11 @@
-"""Checks the whole parameter file before any node runs, tidies up after a run that succeeded, helps kedro viz."""
+"""Pins the threads and checks the whole parameter file before any node runs, tidies up after a run that succeeded,
+helps kedro viz."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 
     from card24_pipeline.versioning.config_loader import FanOutConfigLoader
     from card24_pipeline.versioning.parameter_files import ParameterFiles
+
+
+THREADS = "threads"
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class ParameterFileError(click.ClickException):
@@ -42,16 +49,22 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Check the parameters of the run's scale.
+        """Pin the threads of the run's scale and check its parameters, and in a plain ``dvc repro`` DVC's locks.
 
         Raises:
             ParameterFileError: When a value is wrong or a key unknown, naming file, key and expectation.
+            VersioningError: When a lock file is damaged, naming the remedy.
         """
         from pydantic import ValidationError
 
+        from card24_pipeline.versioning.lock_keeper import check_before_stage
+
         loader = context.config_loader
+        check_before_stage(context.project_path, Path(loader.conf_source).name)
         # Not `context.params`: reading that makes Kedro check every node's type hints first, its own way.
         params = {key: value for key, value in loader["parameters"].items() if key not in loader.fan_out}
+        if THREADS in params:
+            pin_threads(params[THREADS])
         model = self._load_model()
         try:
             model.model_validate(params)
@@ -76,6 +89,18 @@ class ProjectHooks:
             dataset = catalog.get(name)
             if isinstance(dataset, ProgressFolderDataset):
                 shutil.rmtree(dataset.load(), ignore_errors=True)
+
+
+def pin_threads(threads: int) -> None:
+    """Let this process and its children compute with so many threads, whatever the environment says.
+
+    How sums are split, and so their last digits, depends on the threads: by default on the cores of the machine.
+    Numbers that no library takes are left for the check of the parameters to refuse.
+    """
+    # The libraries read these variables once, when they are loaded; MKL would else take no more than there are cores.
+    os.environ.update({**dict.fromkeys(THREAD_VARIABLES, str(threads)), "MKL_DYNAMIC": "FALSE"})
+    if "torch" in sys.modules and type(threads) is int and threads > 0:
+        sys.modules["torch"].set_num_threads(threads)
 
 
 def describe_errors(error: ValidationError, model: type[BaseModel], loader: FanOutConfigLoader, project: Path) -> str:

@@ -14,6 +14,11 @@ def join_mappings(*parts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
+def fill_fields(text: str, values: Mapping[str, Any]) -> str:
+    """Fill the fields of a text in the catalog: ``${fill:seed_{seed},${_run}}``; there need be none."""
+    return text.format_map(values)
+
+
 HOOKS = (ProjectHooks(),)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
 
@@ -26,5 +31,5 @@ CONFIG_LOADER_ARGS: dict[str, Any] = {
     "default_run_env": "base",
     "merge_strategy": {"parameters": "soft"},
     "ignore_hidden": False,
-    "custom_resolvers": {"join": join_mappings},
+    "custom_resolvers": {"join": join_mappings, "fill": fill_fields},
 }

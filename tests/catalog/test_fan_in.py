@@ -74,11 +74,15 @@ class TestRead:
         with pytest.raises(DatasetError, match="expected values of seed, arm, got seed"):
             load(pattern).read(seed=SEEDS)
 
+    def test_path_without_a_key_is_one_table_for_all(self, pattern: str) -> None:
+        frames = load(pattern.format(seed=1, arm="plain"))
+        assert frames.read(seed=[0, 2], arm=ARMS).to_dict("list") == {"score": [1]}
+
 
 class TestConstruction:
-    def test_path_needs_a_key(self) -> None:
-        with pytest.raises(ValueError, match=r"must contain one of \{seed\}"):
-            FanInDataset(filepath="data/x.parquet", run={"seed": 0}, columns={})
+    def test_no_other_braces_in_the_path(self) -> None:
+        with pytest.raises(ValueError, match=r"expected \{seed\} or no braces, got \{sede\} in"):
+            FanInDataset(filepath="data/{sede}/x.parquet", run={"seed": 0}, columns={})
 
     def test_saving_is_refused(self, pattern: str) -> None:
         with pytest.raises(DatasetError, match="read-only"):

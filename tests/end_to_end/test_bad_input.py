@@ -43,9 +43,9 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("file", "key", "value", "message"),
         [
-            (OVERLAY, "sft_arms.main.schedule.stepz", 5, "unknown key, did you mean 'steps'?"),
-            (OVERLAY, "sft_arms.main.schedule.steps", "many", "expected a whole number, got 'many'"),
-            ("params.yaml", "sft_arms.main.schedule.learning_rate", "fast", "expected a number, got 'fast'"),
+            (OVERLAY, "sft.schedule.stepz", 5, "unknown key, did you mean 'steps'?"),
+            (OVERLAY, "sft.schedule.steps", "many", "expected a whole number, got 'many'"),
+            ("params.yaml", "sft.schedule.learning_rate", "fast", "expected a number, got 'fast'"),
             ("params.yaml", "findings.colour", "red", "unknown key"),
             ("params.yaml", "rl_arms.anchored.sft_arm", "other", "expected one of main, got 'other'"),
         ],
@@ -59,7 +59,7 @@ class TestParameters:
         source = {"base_model.source": {"kind": "folder", "path": "models/mine"}}
         hint = f"unknown key (`_replace_: true` in base_model.source of {OVERLAY} leaves out what it does not name"
         with clone.edit(set_keys(clone, OVERLAY, source)):
-            self.check_refused(clone, f"params.yaml (scale smoke): base_model.source.seed: {hint}")
+            self.check_refused(clone, f"params.yaml (scale smoke): base_model.source.architecture: {hint}")
 
     def test_first_arm_names_an_sft_arm_that_there_is_not(self, clone: StudyClone) -> None:
         """The loader meets it, as it fills the keys of the run, before the parameters are checked."""
@@ -79,8 +79,8 @@ class TestParameters:
         ("option", "message"),
         [
             (
-                "sft_arms.main.schedule.steps=many",
-                "--params (scale smoke): sft_arms.main.schedule.steps: expected a whole number",
+                "sft.schedule.steps=many",
+                "--params (scale smoke): sft.schedule.steps: expected a whole number",
             ),
             ("game.rules.target=100000", "game.rules.id: no hand makes 100000"),
             # A large face value must not make the search for hands a large one.

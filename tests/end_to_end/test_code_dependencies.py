@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 import yaml
@@ -68,9 +69,18 @@ READERS = {
 }
 
 
-@pytest.fixture(scope="module", params=["dvc.yaml", "conf/smoke/dvc.yaml"])
+# The stages without a seed and those of one.
+FILES = {
+    "base": ("dvc.yaml", "conf/base/seed_0/dvc.yaml"),
+    "smoke": ("conf/smoke/dvc.yaml", "conf/smoke/seed_1/dvc.yaml"),
+}
+
+
+@pytest.fixture(scope="module", params=FILES.values(), ids=FILES)
 def modules_by_stage(request: pytest.FixtureRequest) -> dict[str, list[PurePosixPath]]:
-    stages = yaml.safe_load((PROJECT / request.param).read_text(encoding="utf-8"))["stages"]
+    stages: dict[str, Any] = {}
+    for file in request.param:
+        stages |= yaml.safe_load((PROJECT / file).read_text(encoding="utf-8"))["stages"]
     return {
         name: [PurePosixPath(path.removeprefix(PACKAGE)) for path in stage["deps"] if path.startswith(PACKAGE)]
         for name, stage in stages.items()

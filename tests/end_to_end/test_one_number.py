@@ -109,7 +109,7 @@ def build_runs(tables: Any, estimates: pd.DataFrame, headline: dict[str, Any]) -
         return levels.assign(base_met_multiset="all", card_to_number_accuracy=0.5, forward_kl_nats=0.0)
 
     read = StudyTables(
-        base_scores=score(tables.base_hand_scores),
+        base_scores=score(tables.base_hand_scores, "seed"),
         sft_scores=score(tables.sft_hand_scores, "seed", "sft_arm", "step"),
         sft_history=tables.selected_checkpoints.assign(training_flops=1.0)[
             ["seed", "sft_arm", "step", "training_flops"]
@@ -121,8 +121,8 @@ def build_runs(tables: Any, estimates: pd.DataFrame, headline: dict[str, Any]) -
         edit_scores=score(tables.edit_hand_scores, "seed", "edit_arm", "variant"),
         estimates=estimates,
     )
-    block = {"sft_arm": "main", "algorithm": "ppo"}
-    settings = {"rl_arms": {"plain": block, "anchored": block}, "edit_arms": {"main": block}}
+    rl_arms = {name: arm | {"algorithm": "ppo"} for name, arm in tables.rl_arms.items()}
+    settings = {"rl_arms": rl_arms, "edit_arms": {"main": {"sft_arm": "main"}}}
     study = put_study_together(
         read,
         settings | {"game": {"rules": {"ood": {"ood": {}}}}},
@@ -221,6 +221,8 @@ def name_model(run: Run) -> str | None:
     """Name the model of a run as the findings do; None of steps without a role, which have no figure of a seed."""
     title, role = run.name.rpartition(", seed")[0], run.params.get("role", "").partition(",")[0]
     arm, _, described = title.partition(": ")
+    if run.params["method"] == "base":
+        return "base" if "seed" in run.params else None
     if not role:
         return None
     if described.startswith("sft step"):

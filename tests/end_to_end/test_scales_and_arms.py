@@ -11,33 +11,20 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks.study_clone import Reproduction, StudyClone
+from benchmarks.study_clone import Reproduction, StudyClone, name_stage
 
 OVERLAY = "conf/smoke/parameters.yml"
 FREE = {"anchor": "none", "coefficient": 0.0}
 ARM = {"sft_arm": "main", "algorithm": "ppo", "roles": ["end"], "kl": FREE, "settings": {"updates": 2}}
-OF_THE_ARM = {f"{node}-short" for node in ("train_rl", "score_rl", "measure_rl_spectra")}
+OF_THE_ARM = {f"{node}-short@{seed}" for node in ("train_rl", "score_rl", "measure_rl_spectra") for seed in (0, 1)}
 FAN_IN = {"estimate_quantities", "show_study", "publish_study"}  # of the findings, what reads every arm itself
 METHOD = "src/card24_pipeline/edits/methods/uv_own.py"
 
 
-def read_stages(clone: StudyClone) -> dict[str, Any]:
-    return yaml.safe_load((clone.root / clone.dvc_file).read_text(encoding="utf-8"))["stages"]
-
-
-def name_stages(stages: dict[str, Any]) -> set[str]:
-    """Name the stages with their seeds."""
-    return {
-        f"{name}@{seed}" if seed is not None else name
-        for name, stage in stages.items()
-        for seed in stage.get("matrix", {"seed": [None]})["seed"]
-    }
-
-
 def list_changed(clone: StudyClone) -> set[str]:
     """List the stages that DVC would run."""
-    status = json.loads(clone.run("dvc", "status", "--json", clone.dvc_file).stdout)
-    return {name.rpartition(":")[2] for name in status}
+    status = json.loads(clone.run("dvc", "status", "--json", *clone.stage_files).stdout)
+    return set(map(name_stage, status))
 
 
 @pytest.fixture(scope="class")
@@ -58,9 +45,9 @@ def synced(clone: StudyClone) -> Iterator[Callable[[Callable[[dict[str, Any]], o
         make(parameters)
         (clone.root / OVERLAY).write_text(yaml.safe_dump(parameters, sort_keys=False), encoding="utf-8")
         clone.run("kedro", "dvc", "sync", "--env=smoke")
-        return read_stages(clone)
+        return clone.read_stages()
 
-    with clone.edit({name: (clone.root / name).read_text(encoding="utf-8") for name in (OVERLAY, clone.dvc_file)}):
+    with clone.edit({name: (clone.root / name).read_text(encoding="utf-8") for name in (OVERLAY, *clone.stage_files)}):
         yield change
 
 
@@ -68,31 +55,30 @@ class TestArm:
     @pytest.fixture
     def added(self, clone: StudyClone, synced) -> tuple[dict[str, Any], dict[str, Any]]:
         """The stages before and after one block more."""
-        return read_stages(clone), synced(lambda parameters: parameters.update(rl_arms={"short": ARM}))
+        return clone.read_stages(), synced(lambda parameters: parameters.update(rl_arms={"short": ARM}))
 
     def test_adds_its_own_stages_and_only_those_are_new(self, clone: StudyClone, added) -> None:
         before, after = added
         assert after.keys() - before.keys() == OF_THE_ARM
         assert {name for name, stage in before.items() if after[name] != stage} == FAN_IN
-        own = {name: stage for name, stage in after.items() if name in OF_THE_ARM}
-        assert list_changed(clone) == name_stages(own) | FAN_IN
+        assert list_changed(clone) == OF_THE_ARM | FAN_IN
 
     def test_reads_its_own_block_and_algorithm(self, clone: StudyClone, synced) -> None:
-        plain = read_stages(clone)["train_rl-plain"]
+        plain = clone.read_stages()["train_rl-plain@1"]
         stages = synced(lambda parameters: parameters.update(rl_arms={"short": ARM | {"algorithm": "grpo"}}))
-        stage = stages["train_rl-short"]
+        stage = stages["train_rl-short@1"]
         read = [key for keys in stage["params"] for key in next(iter(keys.values()))]
         assert [key for key in read if key.startswith("rl_arms")] == ["rl_arms.short"]
         code = {path.rpartition("/training/")[2] for path in stage["deps"] if "/training/" in path}
         assert {"grpo.py", "group_relative.py"} <= code
         assert code & {"ppo.py", "rloo.py"} == set()
-        assert stages["train_rl-plain"] == plain
+        assert stages["train_rl-plain@1"] == plain
 
     @pytest.mark.slow
     def test_runs_down_to_its_row_among_the_models(self, restored: StudyClone, added) -> None:
-        own = name_stages({name: stage for name, stage in added[1].items() if name in OF_THE_ARM})
+        own = FAN_IN | OF_THE_ARM
         done = restored.reproduce()
-        assert FAN_IN | own <= {*done.ran, *done.restored} <= FAN_IN | own | {"judge_claims", "write_reports"}
+        assert own <= {*done.ran, *done.restored} <= own | {"judge_claims", "write_reports"}
         models = pd.read_csv(restored.root / "data/08_reporting/smoke/models.csv").set_index("model")
         about = models.loc["short/from end"]
         assert about[["kind", "sft_arm", "arm", "role"]].tolist() == ["rl", "main", "short", "end"]
@@ -106,28 +92,28 @@ def test_a_method_of_edits_is_one_file(clone: StudyClone, synced) -> None:
     try:
         stages = synced(lambda parameters: None)
         readers = {name for name, stage in stages.items() if METHOD in stage["deps"]}
-        assert readers == {"score_edits-main", "show_study", "write_reports"}
+        assert readers == {"score_edits-main@0", "score_edits-main@1", "show_study", "write_reports"}
     finally:
         path.unlink()
 
 
 @pytest.mark.slow
 class TestOwnScale:
-    """A folder of configuration: another base, rule of the game, seed, algorithm and grid."""
+    """A folder of configuration: a given base, another rule of the game, other seeds, algorithm and grid."""
 
     @pytest.fixture(scope="class")
     def own(self, restored: StudyClone) -> tuple[StudyClone, Reproduction]:
         root = restored.root
-        shutil.copytree(root / "data/06_models/smoke/shared/base", root / "models/mine")
+        shutil.copytree(root / "data/06_models/smoke/seed_0/base", root / "models/mine")
         parameters = yaml.safe_load((root / OVERLAY).read_text(encoding="utf-8"))
-        parameters |= {"seeds": [5], "device": "cpu"}
+        parameters |= {"seeds": [5, 6], "device": "cpu"}
         parameters["base_model"]["source"] = {"_replace_": True, "kind": "folder", "path": "models/mine"}
         parameters["game"]["rules"] = {"ood": {"reversed": {"jack": 13, "queen": 12, "king": 11}}}
         parameters["rl_arms"] = {"_replace_": True, "grouped": ARM | {"algorithm": "rloo"}}
         grid = [{"method": "interpolation", "donors": ["max_ood"], "knobs": [0.5]}]
         parameters["edit_arms"] = {"_replace_": True, "few": {"sft_arm": "main", "seed": 1, "grid": grid}}
         (root / "conf/mine").mkdir()
-        (root / "conf/mine/globals.yml").write_text("scale: mine\n", encoding="utf-8")
+        (root / "conf/mine/globals.yml").write_text("scale: mine\nbase_folder: shared\n", encoding="utf-8")
         (root / "conf/mine/parameters.yml").write_text(yaml.safe_dump(parameters), encoding="utf-8")
         restored.run("kedro", "dvc", "sync", "--env=mine")
         scale = StudyClone(root, "mine")
@@ -135,18 +121,19 @@ class TestOwnScale:
 
     def test_every_stage_of_its_arms_runs(self, own: tuple[StudyClone, Reproduction]) -> None:
         scale, done = own
-        stages = read_stages(scale)
-        named = {name for name in stages if "-" in name}
-        assert {name.partition("-")[2] for name in named} == {"main", "grouped", "few"}
-        assert {*done.ran, *done.restored} == name_stages(stages)
-        assert {name.partition("@")[2] for name in name_stages(stages)} == {"", "5"}
+        stages = scale.read_stages()
+        arms = {name.partition("@")[0].partition("-")[2] for name in stages}
+        assert arms == {"", "main", "grouped", "few"}
+        assert {*done.ran, *done.restored} == stages.keys()
+        assert {name.partition("@")[2] for name in stages} == {"", "5", "6"}
 
     def test_its_base_is_the_folder(self, own: tuple[StudyClone, Reproduction]) -> None:
         root = own[0].root
         weights = [root / folder / "model.safetensors" for folder in ("models/mine", "data/06_models/mine/shared/base")]
         assert weights[0].read_bytes() == weights[1].read_bytes()
-        keys = json.dumps(read_stages(own[0])["obtain_base_model"]["params"])
-        assert "architecture" not in keys
+        stage = own[0].read_stages()["obtain_base_model"]
+        assert "architecture" not in json.dumps(stage["params"])
+        assert stage["cmd"].endswith("--params=seed=none")
 
     def test_the_other_rule_has_splits_and_estimates(self, own: tuple[StudyClone, Reproduction]) -> None:
         root = own[0].root
@@ -163,6 +150,6 @@ class TestOwnScale:
         found = set(levels.loc[levels["split"] == "reversed", "subject"])
         assert {"base", "main/end", "grouped/from end", "few/interpolation donor=max_ood donor_share=0.5"} <= found
         claims = json.loads((root / "data/08_reporting/mine/claims.json").read_text(encoding="utf-8"))
-        assert claims["seeds"] == [5]
+        assert claims["seeds"] == [5, 6]
         page = (root / "data/09_page/mine/report.html").read_text(encoding="utf-8")
         assert "reversed" in page

@@ -24,7 +24,7 @@ LONG_TRAINING = (
     "run",
     "--env=smoke",
     "--nodes=sft.train_sft",
-    f"--params=seed={KILLED_SEED},sft_arms.main.schedule.steps=60",
+    f"--params=seed={KILLED_SEED},sft.schedule.steps=60",
 )
 
 
@@ -42,10 +42,10 @@ def list_starts(clone: StudyClone, seed: int) -> dict[str, set[int]]:
 
 class TestOutputs:
     def test_first_run_runs_every_stage(self, clone: StudyClone, first_run: Reproduction) -> None:
-        stages = yaml.safe_load((clone.root / clone.dvc_file).read_text(encoding="utf-8"))["stages"]
-        expected = {f"{name}@{seed}" if "matrix" in stage else name for name, stage in stages.items() for seed in SEEDS}
+        expected = set(clone.read_stages())
         assert set(first_run.ran) == expected
         assert first_run.stages == len(expected)
+        assert {name.partition("@")[2] for name in expected} == {"", *map(str, SEEDS)}
 
     def test_report_tables_and_figure(self, clone: StudyClone) -> None:
         folder = clone.root / "data/08_reporting/smoke"
@@ -59,7 +59,7 @@ class TestOutputs:
 
     def test_training_histories(self, clone: StudyClone) -> None:
         folder = clone.root / "data/07_model_output/smoke"
-        histories = [folder / "shared/base_model_history.parquet"]
+        histories = [folder / f"seed_{seed}/base_model_history.parquet" for seed in SEEDS]
         histories += [folder / f"seed_{seed}/sft/main/history.parquet" for seed in SEEDS]
         for path in histories:
             history = pd.read_parquet(path)
@@ -85,7 +85,7 @@ class TestOutputs:
         models = clone.root / "data/06_models/smoke"
         folders = [path.parent for path in list_files(models) if path.name == "config.json"]
         expected = {models / f"seed_{seed}/sft/main/step_{step}" for seed in SEEDS for step in (2, 6, 12)}
-        expected.add(models / "shared/base")
+        expected |= {models / f"seed_{seed}/base" for seed in SEEDS}
         for seed in SEEDS:
             for arm, starts in list_starts(clone, seed).items():
                 expected |= {models / f"seed_{seed}/rl/{arm}/from_step_{start}" for start in starts}
@@ -104,9 +104,10 @@ class TestOutputs:
     def test_no_training_state_is_left(self, clone: StudyClone) -> None:
         assert list_files(clone.root / "data/.progress") == []
 
-    def test_timings_are_kept_but_not_locked(self, clone: StudyClone) -> None:
-        assert list_files(clone.root / "data/08_reporting/smoke/timings") != []
-        assert "timings" not in clone.lock_file.read_text(encoding="utf-8")
+    def test_timings_are_kept_outside_git_and_not_locked(self, clone: StudyClone) -> None:
+        assert list_files(clone.root / "data/.timings/smoke") != []
+        assert clone.run("git", "status", "--porcelain", "--untracked-files=all", "data/.timings").stdout == ""
+        assert not [path for path in clone.lock_files if "timings" in path.read_text(encoding="utf-8")]
 
 
 class TestReproduction:
@@ -117,9 +118,9 @@ class TestReproduction:
 
     @pytest.mark.slow
     def test_forced_run_locks_the_same_bytes(self, clone: StudyClone, first_run: Reproduction) -> None:
-        before = clone.lock_file.read_text(encoding="utf-8")
+        before = [path.read_text(encoding="utf-8") for path in clone.lock_files]
         assert set(clone.reproduce("--force").ran) == set(first_run.ran)
-        assert clone.lock_file.read_text(encoding="utf-8") == before
+        assert [path.read_text(encoding="utf-8") for path in clone.lock_files] == before
 
 
 class TestKilledTraining:

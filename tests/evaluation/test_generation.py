@@ -1,7 +1,12 @@
+import copy
+
 import pytest
 import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from card24_pipeline.evaluation import generation
 from card24_pipeline.evaluation.generation import generate_answers
+from card24_pipeline.evaluation.shared_prompt import can_share
 
 PROMPTS = [f"cards {' '.join(map(str, range(first, first + 1 + 3 * first % 7)))} :" for first in range(9)]
 
@@ -74,10 +79,77 @@ class TestEnd:
             return torch.cat([input_ids, torch.tensor(rows)], dim=1)
 
         monkeypatch.setattr(model, "generate", generate)
-        answers = answer(model, tokenizer, ["cards 1"] * 4, max_new_tokens=4)
+        monkeypatch.setattr(generation, "can_share", lambda *_: False)
+        answers = answer(model, tokenizer, [f"cards {number}" for number in range(4)], max_new_tokens=4)
         assert [found.text for found in answers] == ["7 7", "7 7 7 7", "", "7 7 7"]
         assert [found.answer_tokens for found in answers] == [3, 4, 1, 4]
         assert [found.cut for found in answers] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("beginning", ["", "target 24 = "], ids=["nothing", "four tokens"])
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_what_prompts_share_and_how_they_are_batched_changes_no_answer(model, tokenizer, beginning, batch_size):
+    prompts = [beginning + prompt for prompt in PROMPTS]
+    found = answer(model, tokenizer, prompts, batch_size=batch_size)
+    for prompt, one in zip(prompts, found, strict=True):
+        check_against_reference(model, tokenizer, prompt, one)
+
+
+def test_a_prompt_that_is_the_beginning_of_the_others_is_answered(model, tokenizer):
+    prompts = ["cards 1 2", "cards 1 2 3", "cards 1 2 3 4 5"]
+    for prompt, found in zip(prompts, answer(model, tokenizer, prompts), strict=True):
+        check_against_reference(model, tokenizer, prompt, found)
+
+
+def test_equal_prompts_are_answered_once(model, tokenizer, monkeypatch):
+    seen = []
+    decode = generation.decode_greedily
+    monkeypatch.setattr(
+        generation,
+        "decode_greedily",
+        lambda model, prompts, **limits: seen.extend(prompts) or decode(model, prompts, **limits),
+    )
+    found = answer(model, tokenizer, [*PROMPTS, *PROMPTS[:3]])
+    assert len(seen) == len(set(seen)) == len(set(PROMPTS))
+    assert found[-3:] == found[:3]
+
+
+def test_attention_is_as_before_afterwards(model, tokenizer):
+    before = model.config._attn_implementation
+    answer(model, tokenizer, PROMPTS)
+    assert model.config._attn_implementation == before
+
+
+def make_qwen(tokenizer, **changes):
+    """A model with fewer heads of keys than of queries and with biases."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    words = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "max_position_embeddings": 48}
+    model = Qwen2ForCausalLM(Qwen2Config(**sizes, **words, num_key_value_heads=2, **changes)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.4)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("changes", "shares"),
+    [({}, True), ({"use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1}, False)],
+    ids=["whole", "sliding window"],
+)
+def test_other_attentions_equal_plain_argmax(tokenizer, changes, shares):
+    model = make_qwen(tokenizer, **changes)
+    assert can_share(model, tokenizer.eos_token_id) is shares
+    for prompt, found in zip(PROMPTS, answer(model, tokenizer, PROMPTS), strict=True):
+        check_against_reference(model, tokenizer, prompt, found)
+
+
+@pytest.mark.parametrize("setting", [{"repetition_penalty": 9.0}, {"eos_token_id": [1, 5]}], ids=str)
+def test_settings_beyond_greedy_go_by_the_library(model, tokenizer, setting):
+    bent = copy.deepcopy(model)
+    bent.generation_config.update(**setting)
+    assert can_share(model, tokenizer.eos_token_id)
+    assert not can_share(bent, tokenizer.eos_token_id)
 
 
 class TestContext:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from card24_pipeline.findings.accuracy import DIFFERENCE, GAIN_DIFFERENCE, LEVEL, RECOVERED, SOLVED
-from card24_pipeline.findings.resampling import Bootstrap
+from card24_pipeline.findings.resampling import Bootstrap, take_sample
 
 HALF = "main/uv_top donor=max_ood top_fraction=0.2"
 
@@ -61,28 +61,88 @@ def test_ood_estimates_are_those_worked_out_by_hand(find, quantity, subject, ref
 
 def test_shares_of_hands_count_these_hands(find):
     row = find(SOLVED, "plain/from end", "lost")
-    assert row["rows"] == 2 * 2 * 12  # seeds, orders, multisets that MaxOOD solves and End does not
+    assert row["rows"] == 4 * 2 * 12  # seeds, orders, multisets that MaxOOD solves and End does not
     assert find(SOLVED, "plain/from end", "solved by End only") is None
 
 
-def test_interval_is_the_bootstrap_of_paired_differences_over_multisets(find, study):
+def test_interval_of_replicates_that_agree_is_t_on_the_spread_between_hands(find):
+    row = find(DIFFERENCE, HALF, "main/end")
+    # Of 20 multisets 6 gain a point; replicates are alike.
+    assert row["se_replicates"] == pytest.approx(0, abs=1e-12)
+    assert row["se_hands"] == pytest.approx((0.3 * 0.7 / 20) ** 0.5, rel=0.15)
+    assert row["high"] - 0.3 == pytest.approx(3.18244631 * row["se_hands"])
+    assert 0.3 - row["low"] == pytest.approx(3.18244631 * row["se_hands"])
+    assert (row["clusters"], row["seeds"], row["rows"]) == (20, 4, 160)
+
+
+def test_spread_between_bases_is_that_of_their_own_values(study):
+    study.seeds, levels = (0, 1, 2), (0.2, 0.5, 0.8)
+    study.vary = lambda passes, seed: (*passes[:3], levels[seed]) if passes is study.passes["end"] else passes
+    row = study.find().find(LEVEL, "main/end", split="ood")
+    assert (row["estimate"], row["se_replicates"]) == pytest.approx((0.5, 0.3 / 3**0.5))
+    reach = 4.30265273 * (row["se_replicates"] ** 2 + row["se_hands"] ** 2) ** 0.5
+    assert (row["low"], row["high"]) == (0, 1)  # a level is a share, and 0.5 ± 0.9 would leave it
+    assert reach > 0.5
+
+
+def test_one_seed_has_the_bootstrap_of_paired_differences_over_multisets(find, study):
     tables = study.tables()
     after = tables.edit_hand_scores[tables.edit_hand_scores["variant"] == HALF.partition("/")[2]].query(
-        "split == 'ood'"
+        "split == 'ood' and seed == 0"
     )
-    paired = after.merge(tables.sft_hand_scores.query("split == 'ood' and step == 40"), on=["seed", "hand", "multiset"])
+    before = tables.sft_hand_scores.query("split == 'ood' and step == 40 and seed == 0 and sft_arm == 'main'")
+    paired = after.merge(before, on=["seed", "hand", "multiset"])
     paired["gain"] = paired["passed_x"].astype(float) - paired["passed_y"]
-    (expected,) = Bootstrap(200, 1, 0.95).resample_means(paired, ["gain"], "multiset")
-    row, interval = find(DIFFERENCE, HALF, "main/end"), expected.interval(0.95)
+    sample = take_sample(paired, ["gain"], "multiset")
+    (expected,) = Bootstrap(200, 1, 0.95).average(sample, shared=True)
+    row, interval = find(DIFFERENCE, HALF, "main/end", scope="seed 0"), expected.interval(0.95)
     assert (row["low"], row["high"]) == (interval.low, interval.high)
     assert row["p_value"] == expected.p_value(0.0)
     assert interval.low < 0.3 < interval.high
-    assert (row["clusters"], row["seeds"], row["rows"]) == (20, 2, 80)
+    assert math.isnan(row["se_replicates"])
+    assert (row["clusters"], row["seeds"], row["rows"]) == (20, 1, 40)
 
 
-def test_more_seeds_of_the_same_hands_narrow_nothing(find):
-    pooled, single = (find(DIFFERENCE, HALF, "main/end", scope=scope) for scope in ("all seeds", "seed 0"))
-    assert (pooled["low"], pooled["high"]) == (single["low"], single["high"])
+def test_a_study_of_one_seed_is_conditional_on_its_base(study, findings):
+    study.seeds = (0,)
+    single = study.find()
+    assert (single.conditional, findings.conditional) == (True, False)
+    pooled, alone = (single.find(DIFFERENCE, HALF, "main/end", split="ood", scope=s) for s in ("all seeds", "seed 0"))
+    assert (pooled["low"], pooled["high"], pooled["seeds"]) == (alone["low"], alone["high"], 1)
+
+
+def test_a_given_base_is_one_and_stands_for_every_seed(study, findings):
+    study.is_shared = True
+    found = study.find()
+    assert found.conditional
+    level, change = found.find(LEVEL, "base", split="ood"), found.find(DIFFERENCE, "main/max_ood", "base", split="ood")
+    assert (level["estimate"], level["seeds"], level["rows"]) == (pytest.approx(0.6), 1, 40)
+    assert math.isnan(level["se_replicates"])
+    assert (change["estimate"], change["seeds"]) == (pytest.approx(0.2), 4)
+    own = findings.find(LEVEL, "base", split="ood")
+    assert own["seeds"] == 4
+
+
+def test_each_seed_is_held_against_its_own_base(study):
+    levels = (0.6, 0.4, 0.2, 0.0)
+    study.vary = lambda passes, seed: (*passes[:3], levels[seed]) if passes is study.passes["base"] else passes
+    found = study.find()
+    changes = [found.find(DIFFERENCE, "main/end", "base", split="ood", scope=f"seed {seed}") for seed in range(4)]
+    assert [row["estimate"] for row in changes] == pytest.approx([-0.4, -0.2, 0.0, 0.2])
+
+
+def test_arms_compare_at_the_end_and_at_equal_id(find):
+    assert find(DIFFERENCE, "tuned/id_70", "main/id_70")["estimate"] == pytest.approx(0.25)
+    assert find(DIFFERENCE, "tuned_annealed/end", "tuned/end")["estimate"] == pytest.approx(0.05)
+    assert find(DIFFERENCE, "main/end", "tuned/end") is None
+
+
+def test_a_seed_that_never_reaches_a_level_leaves_the_others(study):
+    selected = study.selected().query("not (seed == 1 and sft_arm == 'tuned' and role == 'id_70')")
+    found = study.find(selected_checkpoints=selected)
+    assert found.find(LEVEL, "tuned/id_70", split="ood")["seeds"] == 3
+    assert found.find(LEVEL, "main/id_70", split="ood")["seeds"] == 4
+    assert found.find(DIFFERENCE, "tuned/id_70", "main/id_70", split="ood")["seeds"] == 3
 
 
 def test_groups_divide_the_multisets_by_what_the_base_had_met(find):
@@ -118,7 +178,7 @@ def test_seeds_are_averaged_and_rl_of_one_seed_is_of_that_seed(study):
     findings = study.find(rl_hand_scores=hands, rl_history=history)
     row = findings.find(LEVEL, "plain/from end", split="ood")
     assert (row["estimate"], row["seeds"]) == (pytest.approx(0.3), 1)
-    assert findings.find(LEVEL, "anchored/from end", split="ood")["seeds"] == 2
+    assert findings.find(LEVEL, "anchored/from end", split="ood")["seeds"] == 4
 
 
 def test_order_of_rows_does_not_matter(study):

@@ -45,6 +45,7 @@ def pick(spectra, band="top", model="observed", step=40):
 
 
 def test_means_are_over_matrices_seeds_and_draws(study, find):
+    study.seeds = (0, 1)
     spectra = study.spectra("sft_arm", ["base_to_sft"])
     spectra.loc[pick(spectra, "all"), "relative_sigma_shift"] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.004, 0.004, 0.008]
     row = find(SIGMA_SHIFT, sft_spectra=spectra)
@@ -97,12 +98,24 @@ def test_max_ood_to_end_is_a_change_of_end(study, change):
     assert found.find(TOP, "main/end", "base", change_model="observed") is None
 
 
-def test_matrices_and_not_seeds_are_drawn(study, find):
+def test_a_replicate_s_value_is_the_mean_over_its_matrices(study, find):
     spectra = study.spectra("sft_arm", ["base_to_sft"])
     chosen = pick(spectra)
     spectra.loc[chosen, "left_angle_degrees"] = np.where(spectra.loc[chosen, "seed"] == 0, 0.0, 16.0)
     row = find(TOP, sft_spectra=spectra)
-    assert row["low"] == row["high"] == row["estimate"] == pytest.approx(10)
+    # 6° and thrice 14°: s² = 16, and Student's t at 97.5 % with 3 degrees of freedom is 3.18244631.
+    assert (row["estimate"], row["se_replicates"]) == pytest.approx((12, 2))
+    assert row["high"] == pytest.approx(12 + 3.18244631 * 2)
+    assert np.isnan(row["se_hands"])
+
+
+def test_matrices_are_drawn_where_there_is_one_seed(study, find):
+    study.seeds = (0,)
+    spectra = study.spectra("sft_arm", ["base_to_sft"])
+    spectra.loc[pick(spectra), "left_angle_degrees"] = [0.0, 0.0, 0.0, 0.0, 16.0, 16.0, 16.0, 16.0]
+    row = find(TOP, sft_spectra=spectra)
+    assert (row["estimate"], row["low"], row["high"]) == pytest.approx((10, 6, 14))
+    assert row["se_hands"] == pytest.approx(2, rel=0.2)
 
 
 class TestReturn:

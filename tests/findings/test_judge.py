@@ -1,3 +1,5 @@
+import math
+
 import pandas as pd
 import pytest
 
@@ -9,10 +11,10 @@ from card24_pipeline.findings.statements import Statement, list_statements, stat
 NOTHING = pd.DataFrame(columns=["model", "stage", "sft_step", "split", "percent", "n"])
 
 
-def make(key="one", *, estimate=0.5, p_value=0.001, side="above", bound=0.0, confirmatory=True, found=None):
+def make(key="one", *, estimate=0.5, p_value=0.001, side="above", bound=0.0, confirmatory=True, found=None, seeds=10):
     """A statement whose estimate is told."""
     row = {"estimate": estimate, "low": estimate - 1, "high": estimate + 1, "p_value": p_value, "bound": bound}
-    row |= {"clusters": 40, "seeds": 3, "split": "ood"}
+    row |= {"clusters": 40, "seeds": seeds, "split": "ood", "se_replicates": 0.1, "se_hands": math.nan}
     measured = Found(row, {"seed 0": estimate}) if found is None else found
     reason = "" if confirmatory else "no placebo"
     return Statement(key, key, 1, lambda _: measured, side, bound, "points", confirmatory, reason, False, (), "")
@@ -20,7 +22,10 @@ def make(key="one", *, estimate=0.5, p_value=0.001, side="above", bound=0.0, con
 
 @pytest.fixture
 def judge(findings):
-    return lambda *statements: {row["key"]: row for row in judge_statements(statements, findings, NOTHING)}
+    """Judge, with verdicts from as many replicates as the miniature has."""
+    return lambda *statements, replicates=4: {
+        row["key"]: row for row in judge_statements(statements, findings, NOTHING, replicates=replicates)
+    }
 
 
 class TestHolm:
@@ -67,6 +72,17 @@ class TestVerdict:
         assert (row["verdict"], row["p_holm"], row["low"]) == ("exploratory", None, -0.5)
         assert row["why_exploratory"] == "no placebo"
 
+    def test_statements_on_few_replicates_are_exploratory_and_leave_the_family(self, judge):
+        rows = judge(make("few", seeds=9), make("weak", p_value=0.03), replicates=10)
+        assert (rows["few"]["verdict"], rows["few"]["p_holm"]) == ("exploratory", None)
+        assert rows["few"]["why_exploratory"] == "fewer than 10 replicates"
+        assert (rows["few"]["estimate"], rows["few"]["se_replicates"], rows["few"]["se_hands"]) == (0.5, 0.1, None)
+        assert rows["weak"]["verdict"] == "holds"
+
+    def test_what_was_not_measured_has_no_word_in_a_small_study_either(self, judge):
+        lost = make("lost", found=Found(note="not measured"))
+        assert judge(lost, replicates=5)["lost"]["verdict"] == "exploratory"
+
     def test_runs_that_do_not_count_decide_nothing(self, judge):
         counted = make()
         idle = Found(counted.measure(None).row, {}, "runs that do not count", decides=False)
@@ -81,7 +97,7 @@ class TestVerdict:
     def test_a_bound_of_another_p_value_is_refused(self, findings):
         other = Statement(**{**vars(make()), "bound": 0.5})
         with pytest.raises(ValueError, match=r"statement one: its bound is 0\.5, that of its estimate 0\.0"):
-            judge_statements([other], findings, NOTHING)
+            judge_statements([other], findings, NOTHING, replicates=4)
 
 
 class TestRegistry:
@@ -90,6 +106,15 @@ class TestRegistry:
         assert {key for key, found in rows.items() if found.row is None} == set()
         assert rows["rl_from_end_raises_ood"].row["estimate"] == pytest.approx(0.1)
         assert rows["top_directions_recover"].row["estimate"] == pytest.approx(0.5)
+        assert rows["tuned_keeps_more_ood_at_equal_id"].row["estimate"] == pytest.approx(0.25)
+        assert rows["tuned_keeps_more_ood_at_equal_id"].note == "SFT at 70 % ID"
+        assert rows["annealing_keeps_ood"].row["estimate"] == pytest.approx(0.05)
+        assert rows["annealing_keeps_ood_when_tuned"].row["estimate"] == pytest.approx(0.05)
+
+    def test_arms_that_a_study_lacks_are_not_measured(self, study):
+        study.arms = {}
+        found = study.find()
+        assert {one.measure(found).note for one in list_statements() if one.claim == 5} == {"not measured"}
 
     def test_what_has_no_placebo_or_compares_at_unequal_id_gets_no_verdict(self):
         confirmatory = {one.key for one in list_statements() if one.confirmatory}
@@ -122,7 +147,7 @@ class TestRegistry:
 
 
 def test_headline_figures(findings):
-    claims = judge_statements(list_statements(), findings, PUBLISHED)
+    claims = judge_statements(list_statements(), findings, PUBLISHED, replicates=4)
     summary = summarise_study(claims, findings, ("ood", "id_seen"))
     assert summary["pass_at_1"]["ood"]["main/end"] == 0.2
     assert "main/step 10" not in summary["pass_at_1"]["ood"]

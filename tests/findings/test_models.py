@@ -9,7 +9,47 @@ HALF = "main/uv_top donor=max_ood top_fraction=0.2"
 
 
 def test_roles_are_sorted_down_the_ladder():
-    assert sort_roles(["end", "rung_10", "max_ood", "rung_2", "end"]) == ["max_ood", "rung_2", "rung_10", "end"]
+    roles = ["end", "id_90", "rung_10", "id_70", "max_ood", "rung_2", "end"]
+    assert sort_roles(roles) == ["max_ood", "rung_2", "rung_10", "id_70", "id_90", "end"]
+
+
+@pytest.mark.parametrize(
+    ("model", "title"),
+    [
+        ("main/id_70", "SFT at 70 % ID"),
+        ("tuned/end", "End (tuned)"),
+        ("plain/from max_ood", "plain RL from MaxOOD"),
+        ("main/uv_top donor=base top_fraction=0.2", "uv_top donor=base top_fraction=0.2"),
+        ("base", "base"),
+    ],
+)
+def test_models_of_another_arm_than_the_first_carry_its_name(findings, model, title):
+    assert findings.title(model) == title
+
+
+def test_rl_and_edits_of_another_arm_carry_its_name_and_not_their_own(study):
+    study.rl_arms["anchored"] = {"sft_arm": "tuned", "roles": ["end"]}
+    moved = {
+        name: getattr(study, made)().assign(sft_arm="tuned")
+        for name, made in (("edit_variants", "variants"), ("edit_hand_scores", "edit_hands"))
+    }
+    hands, history = (
+        table.assign(sft_arm=table["rl_arm"].map(lambda arm: study.rl_arms[arm]["sft_arm"]))
+        for table in (study.rl_hands(), study.history())
+    )
+    found = study.find(rl_hand_scores=hands, rl_history=history, **moved)
+    assert found.title("anchored/from end") == "anchored RL from End (tuned)"
+    assert found.title("main/uv_top donor=base top_fraction=0.2") == "uv_top donor=base top_fraction=0.2 (tuned)"
+
+
+class TestStarts:
+    def test_levels_of_id_are_starts_by_name_only(self, study):
+        starts = study.tables().starts.query("seed == 0")
+        assert starts.loc[starts["rl_arm"] == "plain", "role"].tolist() == ["max_ood", "rung_1", "end"]
+        assert starts.loc[starts["rl_arm"] == "anchored", "role"].tolist() == ["end"]
+        study.rl_arms["anchored"] = {"sft_arm": "tuned", "roles": ["id_70"]}
+        named = study.tables().starts.query("seed == 0 and rl_arm == 'anchored'")
+        assert named[["sft_arm", "role", "from_step"]].values.tolist() == [["tuned", "id_70", 20]]
 
 
 class TestListing:
@@ -19,15 +59,15 @@ class TestListing:
         assert {"base", "main/max_ood", "main/end", "main/middle", "main/step 10", "plain/from end"} <= set(
             models.index
         )
-        assert models["kind"].value_counts().to_dict() == {"edit": 14, "sft": 7, "rl": 5, "base": 1}
+        assert models["kind"].value_counts().to_dict() == {"edit": 14, "sft": 26, "rl": 5, "base": 1}
         assert models.loc[HALF, ["arm", "sft_arm", "method", "donor", "knob"]].tolist() == [
             "main", "main", "uv_top", "max_ood", 0.2,
         ]  # fmt: skip
 
     def test_costs_are_means_over_seeds_and_rl_is_summed_over_its_updates(self, findings):
         costs = findings.models.set_index("model")["cost_flops"]
-        assert costs[HALF] == 1_500
-        assert costs["plain/from end"] == 15_000 * 60
+        assert costs[HALF] == 2_500
+        assert costs["plain/from end"] == 25_000 * 60
         free = ["main/end", "main/max_ood", "base", "main/layer_reset donor=max_ood quarter=1"]
         assert costs[free].tolist() == [0] * 4
 
@@ -49,7 +89,9 @@ class TestHands:
         own.loc[(own["seed"] == 1) & (own["role"] == "max_ood"), "step"] = 20
         estimates = study.estimate(selected_checkpoints=own)[1]
         losses = pick(estimates, "difference of pass@1", "main/max_ood", "main/end").set_index("scope")["estimate"]
-        assert losses.to_dict() == pytest.approx({"all seeds": 0.45, "seed 0": 0.6, "seed 1": 0.3})
+        assert losses.to_dict() == pytest.approx(
+            {"all seeds": 0.525, "seed 0": 0.6, "seed 1": 0.3, "seed 2": 0.6, "seed 3": 0.6}
+        )
 
     def test_a_seed_without_a_rung_leaves_the_others(self, study):
         shorter = study.selected().query("seed == 0 or role != 'rung_1'")

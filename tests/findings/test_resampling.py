@@ -5,14 +5,15 @@ import pandas as pd
 import pytest
 
 from card24_pipeline.evaluation.statistics import Interval
-from card24_pipeline.findings.resampling import Bootstrap, Resampled
+from card24_pipeline.findings.resampling import Bootstrap, Resampled, take_least, take_sample
 
 SETTINGS = {"resamples": 400, "confidence": 0.95, "seed": 7}
 
 
 def bootstrap_over_multisets(hands, values, **settings):
     bootstrap = Bootstrap(**settings)
-    return [mean.interval(bootstrap.confidence) for mean in bootstrap.resample_means(hands, values, "multiset")]
+    sample = take_sample(hands.assign(seed=0), values, "multiset")
+    return [mean.interval(bootstrap.confidence) for mean in bootstrap.average(sample, shared=True)]
 
 
 @pytest.fixture
@@ -87,20 +88,26 @@ class TestBootstrap:
 
 class TestPValue:
     def test_counts_the_smaller_side_twice_and_is_never_zero(self):
-        drawn = Resampled(0.5, np.array([-0.5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]))
+        draws = np.array([-0.5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+        drawn = Resampled(0.5, np.array([0.5]), draws)
         assert drawn.p_value(0.0) == pytest.approx(2 * (1 + 1) / 10)
         assert drawn.p_value(-1.0) == pytest.approx(2 * 1 / 10)
         assert drawn.p_value(0.4) == 1.0
 
     def test_agrees_with_the_interval_on_both_sides_of_its_level(self, hands):
-        share = Bootstrap(4000, 1, 0.95).resample_share(hands.assign(whole=1.0), "left", "whole", "multiset")
+        share = divide(Bootstrap(4000, 1, 0.95), hands.assign(seed=0, whole=1.0), "left", "whole")
         interval = share.interval(0.95)
         assert share.p_value(interval.low - 0.01) < 0.05 < share.p_value(interval.low + 0.01)
         assert share.p_value(interval.high + 0.01) < 0.05 < share.p_value(interval.high - 0.01)
 
 
+def divide(bootstrap, hands, part, whole):
+    parts, wholes = (take_sample(hands, [name], "multiset") for name in (part, whole))
+    return bootstrap.divide(parts, wholes, shared=True)
+
+
 def take_share(hands, resamples=500, confidence=0.9):
-    found = Bootstrap(resamples, 3, confidence).resample_share(hands, "gain", "loss", "multiset")
+    found = divide(Bootstrap(resamples, 3, confidence), hands.assign(seed=0), "gain", "loss")
     return found and found.interval(confidence)
 
 
@@ -146,3 +153,97 @@ class TestShare:
         assert share.estimate == 1.0
         assert math.isfinite(share.low)
         assert share.high > 10
+
+
+def make_replicates(values, multisets=20, wave=0.0):
+    """Replicates that score one hand of each multiset: their mean, and a wave over the multisets that all share."""
+    shared = wave * np.where(np.arange(multisets) % 2, 1.0, -1.0)
+    frames = [
+        pd.DataFrame(
+            {"seed": seed, "multiset": [f"m{number:02}" for number in range(multisets)], "gain": mean + shared}
+        )
+        for seed, mean in enumerate(values)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def average(hands, confidence=0.95, shared=True):
+    (mean,) = Bootstrap(4000, 1, confidence).average(take_sample(hands, ["gain"], "multiset"), shared=shared)
+    return mean
+
+
+T_OF_2, T_OF_1 = 4.30265273, 12.70620474  # Student's t at 97.5 %, from tables
+
+
+class TestReplicates:
+    def test_three_replicates_that_agree_on_hands(self):
+        mean = average(make_replicates([0.1, 0.2, 0.6]))
+        # s² = (0.04 + 0.01 + 0.09) / 2 = 0.07, so the standard error is (0.07 / 3) ** 0.5; hands add nothing.
+        se = math.sqrt(0.07 / 3)
+        assert (mean.estimate, mean.se_replicates) == pytest.approx((0.3, se))
+        assert mean.se_hands == pytest.approx(0, abs=1e-12)
+        interval = mean.interval(0.95)
+        assert (interval.low, interval.high) == pytest.approx((0.3 - T_OF_2 * se, 0.3 + T_OF_2 * se))
+
+    def test_p_value_is_that_of_the_same_t(self):
+        mean = average(make_replicates([0.1, 0.2, 0.6]))
+        assert mean.p_value(mean.interval(0.95).low) == pytest.approx(0.05)
+        assert mean.p_value(mean.interval(0.8).high) == pytest.approx(0.2)
+        # With 2 degrees of freedom, P(|T| > t) = 1 − t / (t² + 2) ** 0.5.
+        t = 0.3 / math.sqrt(0.07 / 3)
+        assert mean.p_value(0.0) == pytest.approx(1 - t / math.sqrt(t * t + 2))
+
+    def test_spread_between_hands_is_added_to_that_between_replicates(self):
+        mean = average(make_replicates([0.1, 0.3], wave=0.5))
+        # Of 20 multisets at ±0.5, the mean of a draw has a standard error of 0.5 / 20 ** 0.5.
+        assert mean.se_replicates == pytest.approx(0.1)
+        assert mean.se_hands == pytest.approx(0.5 / math.sqrt(20), rel=0.03)
+        interval = mean.interval(0.95)
+        assert interval.high - 0.2 == pytest.approx(T_OF_1 * math.hypot(0.1, mean.se_hands))
+
+    def test_more_replicates_do_not_shrink_the_spread_between_hands(self):
+        few, many = (average(make_replicates([0.2] * count, wave=0.5)) for count in (2, 10))
+        assert many.se_hands == pytest.approx(few.se_hands)
+
+    def test_matrices_are_no_sample_where_there_are_several_replicates(self):
+        own = average(make_replicates([0.1, 0.2, 0.6], wave=0.5), shared=False)
+        assert math.isnan(own.se_hands)
+        assert own.interval(0.95).high == pytest.approx(0.3 + T_OF_2 * math.sqrt(0.07 / 3))
+
+    def test_one_replicate_has_the_draws_alone(self):
+        mean = average(make_replicates([0.2], wave=0.5), shared=False)
+        assert math.isnan(mean.se_replicates)
+        interval = mean.interval(0.95)
+        assert (interval.low, interval.high) == tuple(np.quantile(mean.draws, [0.025, 0.975]))
+
+    def test_no_spread_at_all(self):
+        mean = average(make_replicates([0.5, 0.5]), shared=False)
+        assert (mean.p_value(0.5), mean.p_value(0.0)) == (1, 0)
+
+    def test_a_share_is_a_ratio_of_means_with_the_jackknife_s_spread(self):
+        hands = make_replicates([0.1, 0.2, 0.3]).merge(
+            make_replicates([0.5, 0.6, 0.4]).rename(columns={"gain": "loss"}), on=["seed", "multiset"]
+        )
+        share = divide(Bootstrap(500, 1, 0.95), hands, "gain", "loss")
+        without = np.array([0.5 / 1.0, 0.4 / 0.9, 0.3 / 1.1])
+        assert share.estimate == pytest.approx(0.6 / 1.5)
+        assert share.se_replicates == pytest.approx(math.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum()))
+        assert share.se_hands == pytest.approx(0, abs=1e-12)
+
+    def test_spread_of_a_share_between_hands_is_that_of_its_linear_part(self):
+        hands = pd.concat([make_replicates([0.5], 400, wave=0.4).assign(seed=seed, loss=1.0) for seed in (0, 1, 2)])
+        hands["loss"] += 0.2 * np.where(hands.groupby("seed").cumcount() % 4 < 2, 1.0, -1.0)
+        share = divide(Bootstrap(4000, 1, 0.95), hands, "gain", "loss")
+        # part − 0.5 × whole is ±0.4 ± 0.1 in all four ways: its variance is 0.16 + 0.01.
+        assert share.se_hands == pytest.approx(math.sqrt(0.17 / 400), rel=0.05)
+
+    def test_a_loss_that_replicates_do_not_agree_on_has_no_share(self):
+        hands = make_replicates([0.1, 0.1, 0.1]).assign(loss=lambda rows: rows["seed"].map({0: 0.1, 1: 0.5, 2: 0.9}))
+        assert divide(Bootstrap(500, 1, 0.95), hands, "gain", "loss") is None
+
+    def test_the_least_of_two_is_taken_in_each_replicate_and_draw(self):
+        first = Resampled(0.3, np.array([0.1, 0.5]), np.array([1.0, 4.0]))
+        second = Resampled(0.4, np.array([0.4, 0.4]), np.array([2.0, 3.0]))
+        least = take_least([first, second])
+        assert (least.values.tolist(), least.draws.tolist()) == ([0.1, 0.4], [1.0, 3.0])
+        assert least.estimate == pytest.approx(0.25)

@@ -12,7 +12,7 @@ def run(study):
 
 
 def test_one_row_per_seed_arm_and_role(findings):
-    assert len(findings.runs) == 2 * 4
+    assert len(findings.runs) == 4 * 4
     assert not findings.runs.duplicated(["seed", "rl_arm", "role"]).any()
 
 

@@ -5,6 +5,7 @@ from card24_pipeline.page.drawing import draw_figure
 from card24_pipeline.page.figure import Figure, make_table
 from card24_pipeline.page.plotting import DASHES, PATTERNS, SYMBOLS, render_figure
 from card24_pipeline.page.sections import FIGURE_KEYS, build_sections
+from card24_pipeline.page.sft_paths import show_paths
 from card24_pipeline.study.vocabulary import COLOURS, FIXED_STYLES, style_series
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -83,6 +84,23 @@ class TestRenderers:
             draw(empty)
 
 
+class TestLabels:
+    @pytest.fixture
+    def figure(self):
+        rows = [{"panel": "p", "series": name, "x": 1.0, "y": y} for name, y in (("a", 0.5), ("b", 0.51), ("c", 1.0))]
+        return Figure("f", "", "", make_table(rows), "", "", labelled=("a", "b"), parts={"c": "a"})
+
+    def test_names_stand_at_the_last_points_and_apart(self, figure):
+        assert figure.place_labels("p", 0.1) == [("a", 1.0, 0.5, 0.5), ("b", 1.0, 0.51, pytest.approx(0.6))]
+
+    def test_a_part_is_drawn_as_its_whole_and_neither_stands_in_the_legend(self, figure):
+        assert figure.styles["c"] == figure.styles["a"] != figure.styles["b"]
+        drawing = draw_figure(figure)
+        assert [text.get_text() for text in drawing.axes[0].texts] == ["a", "b"]
+        assert not drawing.legends[0].get_texts()
+        assert '"showlegend":true' not in render_figure(figure)
+
+
 class TestStudy:
     @pytest.fixture(scope="class")
     def drawn(self, small_study_tables, findings):
@@ -113,9 +131,11 @@ class TestStudy:
         assert pd.isna(table.loc[("OOD", "SFT", "End"), "low"])
 
     def test_curves_begin_at_the_base(self, drawn):
-        table = drawn["sft_curves"].table.set_index(["panel", "series", "x"])
-        assert table.loc[("OOD", "SFT")].index.tolist() == ["0", "10", "20", "40"]
-        assert table.loc[("OOD", "SFT", "0"), "y"] == pytest.approx(0.6)
+        table = (
+            drawn["sft_curves"].table.set_index(["panel", "series", "x"]).sort_index(level=[0, 1], sort_remaining=False)
+        )
+        assert table.loc[("OOD", "SFT, main")].index.tolist() == ["0", "10", "20", "40"]
+        assert table.loc[("OOD", "SFT, main", "0"), "y"] == pytest.approx(0.6)
 
     def test_rotation_is_read_off_the_cosines(self, drawn):
         table = drawn["spectra_rotation"].table.query("series == 'observed' and panel == 'left vectors, attention'")
@@ -127,6 +147,25 @@ class TestStudy:
         table = drawn["edits_controls"].table.set_index(["panel", "series", "x"])
         assert table.loc[("OOD", "best knob that keeps ID", "top directions, MaxOOD"), "y"] == pytest.approx(30)
         assert ("OOD", "best knob that keeps ID", "LiNeS, MaxOOD") not in table.index
+
+    def test_paths_of_sft_show_both_spreads(self, drawn, findings):
+        figure = drawn["sft_paths"]
+        assert figure.panels == ["spread between replicates", "spread between hands"]
+        table = figure.table.set_index(["panel", "series"])
+        for panel, column in zip(figure.panels, ("se_replicates", "se_hands"), strict=True):
+            path = table.loc[[(panel, "tuned")]]
+            assert path["x"].tolist() == pytest.approx([0.1, 0.6, 0.7, 0.95])
+            assert path["y"].tolist() == pytest.approx([0.6, 0.85, 0.75, 0.6])
+            row = findings.find("pass@1", "tuned/step 40", split="ood")
+            assert path["high"].iloc[-1] == pytest.approx(0.6 + row[column])
+        assert len(table.loc[[(figure.panels[0], "tuned, seed 3")]]) == 4
+        assert (figure.panels[1], "tuned, seed 3") not in table.index
+        marks = table.loc[[(figure.panels[0], "MaxOOD")]]
+        assert marks["x"].tolist() == pytest.approx([0.5, 0.5, 0.6, 0.6])
+
+    def test_one_seed_has_the_spread_between_hands_alone(self, study):
+        study.seeds = (0,)
+        assert show_paths(study.find()).panels == ["spread between hands"]
 
     def test_outcomes_sum_to_one_for_each_model(self, drawn):
         sums = drawn["outcomes"].table.groupby(["panel", "x"])["y"].sum()

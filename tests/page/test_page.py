@@ -13,7 +13,9 @@ from card24_pipeline.page.hands import OUTCOMES, pack_hands
 from card24_pipeline.page.page import Section, render_page
 from card24_pipeline.page.reports import write_claims, write_data_card, write_finding, write_model_card, write_reports
 from card24_pipeline.page.sections import list_roles, name_hands
+from card24_pipeline.page.sft_paths import table_arms, table_paths
 from card24_pipeline.page.tables import table_leads
+from card24_pipeline.page.titles import describe_basis
 from card24_pipeline.study.vocabulary import GLOSSARY, MEANINGLESS
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -32,7 +34,13 @@ def make_claims(text="OOD peaks early", **more):
         "by_seed": {"seed 0": 0.25, "seed 2": -0.01}, "verdict": "holds", "note": "", "published_note": "70–80 %",
         "published": [{"label": "Llama: RL − End", "estimate": 0.06, "low": 0.01, "high": 0.12, "hands": 234}],
     }  # fmt: skip
-    return {"confidence": 0.95, "seeds": [0, 1, 2], "statements": [statement | more]}
+    return {
+        "confidence": 0.95,
+        "seeds": [0, 1, 2],
+        "conditional": False,
+        "replicates_for_verdicts": 3,
+        "statements": [statement | more],
+    }
 
 
 def render(**more):
@@ -71,12 +79,24 @@ class TestPage:
     def test_an_exploratory_statement_has_no_verdict_and_says_why(self):
         claims = make_claims(confirmatory=False, verdict="exploratory", why_exploratory="without a placebo")
         page = render(claims=claims)
-        assert '<span class="chip plain"> exploratory</span>' in page
+        assert "exploratory</span>" not in page
         assert "without a placebo" in page
 
     def test_a_scale_that_only_checks_says_that_its_figures_mean_nothing(self):
         assert MEANINGLESS in render(engineering=True)
         assert MEANINGLESS not in render()
+
+    def test_tables_of_a_section_stand_below_its_figures(self):
+        page = render(sections=[Section("one", "One", [make_figure()], {"Arms": [{"arm": HOSTILE, "OOD": "5.0"}]})])
+        assert '<th scope="col">arm</th><th scope="col">OOD</th>' in page
+        assert "<td>5.0</td>" in page
+        assert "<img src=x" not in page
+
+    def test_what_intervals_cover_is_said(self):
+        page = render()
+        assert describe_basis(3, conditional=False) in page.replace("&#39;", "'")
+        assert "conditional on this base and this seed" in render(claims=make_claims() | {"seeds": [0]})
+        assert "3 replicates, conditional on this base" in render(claims=make_claims() | {"conditional": True})
 
     def test_every_figure_has_its_numbers(self):
         figures = [make_figure(key) for key in ("one", "two")]
@@ -139,8 +159,9 @@ class TestHands:
 
     def test_every_model_of_a_study_can_be_asked_for(self, small_study_tables):
         names = {name for name, _ in name_hands(small_study_tables)}
-        assert {"base", "SFT step 40", "plain RL from step 40", "interpolation donor=max_ood donor_share=0.5"} <= names
-        assert list_roles(small_study_tables)["end"] == {0: "SFT step 40", 1: "SFT step 40"}
+        assert {"base", "main SFT step 40", "tuned SFT step 40", "plain RL from step 40"} <= names
+        assert "interpolation donor=max_ood donor_share=0.5" in names
+        assert list_roles(small_study_tables)["main end"] == dict.fromkeys(range(4), "main SFT step 40")
 
 
 NO_PUBLISHED = [one for one in list_statements() if not one.published]
@@ -160,9 +181,31 @@ class TestReports:
     def test_numbers_are_those_of_the_estimates(self, reports):
         assert re.search(r"\| End − MaxOOD +\| −60\.0 \(", reports["report"])
         assert "20.0 → 30.0: +10.0 (" in reports["report_rl"]
-        assert "of 48: 17 %" in reports["report_rl"]
+        assert "of 96: 17 %" in reports["report_rl"]
         assert "top directions, MaxOOD" in reports["report_edits"]
         assert "From base to End" in reports["report_spectra"]
+
+    def test_arms_have_both_spreads_beside_each_other(self, findings):
+        rows = {(row["SFT arm"], row["checkpoint"], row["hands"]): row for row in table_paths(findings)}
+        assert len(rows) == 4 * 3 * 2
+        row, found = rows["tuned", "SFT at 70 % ID", "OOD"], findings.find("pass@1", "tuned/id_70", split="ood")
+        assert (row["estimate"], row["SE between replicates"], row["replicates"]) == ("75.0", "0.0", "4")
+        assert row["SE between hands"] == f"{100 * found['se_hands']:.1f}"
+        assert row["95% interval"] == f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
+
+    def test_arms_are_held_against_the_first_and_annealed_ones_against_their_own(self, findings):
+        rows = {(row["SFT arms"], row["checkpoint"], row["hands"]): row["estimate"] for row in table_arms(findings)}
+        pairs = {pair for pair, _, _ in rows}
+        assert pairs == {
+            "main_annealed − main", "tuned − main", "tuned_annealed − main", "tuned_annealed − tuned",
+        }  # fmt: skip
+        assert rows["tuned − main", "SFT at 70 % ID", "OOD"] == "+25.0"
+        assert rows["main_annealed − main", "End", "OOD"] == "+5.0"
+
+    def test_every_report_of_one_seed_is_conditional_on_its_base(self, study):
+        study.seeds = (0,)
+        reports = write_reports(study.find(), engineering=False, trained_here=True, selection_split="ood_select")
+        assert all("conditional on this base and this seed" in text for text in reports.values())
 
     def test_reports_hold_no_verdict_words(self, reports):
         for text in reports.values():
@@ -181,9 +224,9 @@ class TestReports:
         assert rows["plain RL from End"] == "90.0 against 95.0"
 
     def test_claims_have_a_row_each(self, findings):
-        claims = judge_statements(NO_PUBLISHED, findings, pd.DataFrame())
-        text = write_claims({"confidence": 0.95, "statements": claims}, engineering=False)
-        assert sum(line.startswith("|") for line in text.splitlines()) == 2 + 4 + len(claims)
+        claims = judge_statements(NO_PUBLISHED, findings, pd.DataFrame(), replicates=4)
+        text = write_claims(make_claims() | {"statements": claims}, engineering=False)
+        assert sum(line.startswith("|") for line in text.splitlines()) == 2 + 5 + len(claims)
         assert "****" not in text
 
     def test_the_finding_names_the_best_edit_that_keeps_id_and_every_word(self, findings):
@@ -199,7 +242,8 @@ class TestReports:
         source = {"kind": "from_scratch", "architecture": {"layers": 4, "hidden_size": 192}}
         card = write_model_card(findings, {"source": source, "mixture": {"examples": 153600}}, engineering=False)
         assert "153,600 synthetic examples" in card
-        assert "solves 60.0 % of the OOD hands" in card
+        assert "solve 60.0 % of the OOD hands" in card
+        assert "4 replicates, each with a base of its own" in card
         assert "brings" not in card.partition("## Use")[0]
         folder = {"source": {"kind": "folder", "path": "models/mine"}, "mixture": {}}
         assert "taken from models/mine" in write_model_card(findings, folder, engineering=False)

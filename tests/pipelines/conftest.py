@@ -42,14 +42,13 @@ def split_params():
 
 @pytest.fixture(scope="session")
 def eval_hands_params():
-    orders = OrdersParams(id_seen=1, id_heldout=3, ood_select=2, ood=2)
+    orders = OrdersParams(id_seen=1, id_select=1, id_heldout=3, ood_select=2, ood=2)
     return EvalHandsParams(seed=3, orders=orders, published_hands=234)
 
 
 @pytest.fixture(scope="session")
 def mixture():
     return MixtureParams(
-        seed=3,
         examples=400,
         translation_weight=1.0,
         puzzle_weight=1.0,
@@ -83,4 +82,4 @@ def sft_examples(few_multisets, rules, prompt):
 
 @pytest.fixture(scope="session")
 def pretraining_examples(few_multisets, rules, prompt, mixture):
-    return render_pretraining_examples(few_multisets, rules, prompt, mixture)
+    return render_pretraining_examples(few_multisets, rules, prompt, mixture, 3)

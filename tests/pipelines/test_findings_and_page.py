@@ -1,6 +1,8 @@
 """The nodes of findings and page, on the tables of a study in miniature, as the graph runs them."""
 
 import json
+import re
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -19,18 +21,22 @@ from card24_pipeline.pipelines.page.show_study import show_study
 from card24_pipeline.pipelines.page.write_reports import write_reports
 
 KEYS = ("seed", "sft_arm", "rl_arm", "edit_arm")
-PARAMS = FindingsParams(confidence=0.9, resamples=200, bootstrap_seed=0, engineering_only=True)
+SEEDS = [0, 1, 2, 3]
+PARAMS = FindingsParams(
+    confidence=0.9, resamples=200, bootstrap_seed=0, replicates_for_verdicts=4, engineering_only=True
+)
 FACES = {"jack": 11, "queen": 12, "king": 13}
 RULES = RulesParams.model_validate({"target": 24, "id": dict.fromkeys(FACES, 10), "ood": {"ood": FACES}})
-BASE_MODEL = {"source": {"kind": "folder", "path": "models/mine"}, "mixture": {}}
+BASE_MODEL = {"source": {"kind": "folder", "path": "models/mine"}, "mixture": {"examples": 7}}
 
 
 @pytest.fixture(scope="module")
 def inputs(small_study_tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    arms = {"plain": {"sft_arm": "main"}, "anchored": {"sft_arm": "main"}}
-    made = {"base_hand_scores": small_study_tables.base_hand_scores, "seeds": [0, 1]}
-    made |= {"sft_arms": {"main": {}}, "rl_arms": arms, "edit_arms": {"main": {"sft_arm": "main"}}}
+    rl_arms, edit_arms = small_study_tables.rl_arms, {"main": {"sft_arm": "main"}}
+    sft_arms = {arm: {} for arm in small_study_tables.sft_hand_scores["sft_arm"].unique()}
+    made = {"seeds": SEEDS, "sft_arms": sft_arms, "rl_arms": rl_arms, "edit_arms": edit_arms}
+    lists = {"seed": SEEDS, "sft_arm": [*sft_arms], "rl_arm": [*rl_arms], "edit_arm": [*edit_arms]}
     for name in FRAMES:
         table = getattr(small_study_tables, name)
         keys = [key for key in KEYS if key in table]
@@ -39,8 +45,7 @@ def inputs(small_study_tables, tmp_path_factory):
         own = table.drop(columns=[*keys, "sft_arm"], errors="ignore")
         columns = {column: str(pa.array(own[column]).type) for column in own}
         made[name] = FanInFrames(path, dict.fromkeys(keys, "all"), columns, doubles_may_be_empty=True)
-        whole = pd.MultiIndex.from_product([[0, 1], *([*(arms if key == "rl_arm" else ["main"])] for key in keys[1:])])
-        for values in whole:
+        for values in product(*(lists[key] for key in keys)):
             part = own[(table[keys] == list(values)).all(axis=1)]
             part.to_parquet(path.format(**dict(zip(keys, values, strict=True))), index=False)
     assert made.keys() == STUDY_INPUTS.keys()
@@ -62,7 +67,7 @@ def found(inputs, tmp_path_factory):
 @pytest.fixture(scope="module")
 def claims(found):
     published = pd.read_csv("data/00_published/paper_results.csv")
-    return judge_claims(published, *found[:3], [0, 1], RULES, PARAMS)
+    return judge_claims(published, *found[:3], SEEDS, RULES, PARAMS)
 
 
 def test_plots_of_dvc_have_a_row_for_each_step_and_model(found):
@@ -82,12 +87,36 @@ def test_claims_are_judged_on_the_estimates(found, claims):
     assert json.loads(json.dumps(judged, allow_nan=False)) == judged
 
 
-def test_page_shows_what_the_files_say(found, claims, inputs, tmp_path):
-    file = tmp_path / "toy" / "claims.json"
+def test_a_study_of_few_replicates_has_no_verdict_word_anywhere(found, inputs, small_study_tables, tmp_path):
+    few = PARAMS.model_copy(update={"replicates_for_verdicts": 10})
+    judged, metrics = judge_claims(pd.read_csv("data/00_published/paper_results.csv"), *found[:3], SEEDS, RULES, few)
+    texts = write(judged, found, small_study_tables, few)
+    page = show(judged, found, inputs, tmp_path, few)[0]
+    shown = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
+    for text in (json.dumps([judged, metrics]), *texts[:-1], shown):
+        assert not re.search(r"\bholds\b|does not hold|undecided", text, re.IGNORECASE)
+    assert "no verdict on anything, which takes 10 replicates" in dict(zip(REPORTS, texts, strict=True))["claims_table"]
+    assert {row["verdict"] for row in judged["statements"]} == {"exploratory"}
+    assert {row["estimate"] is None for row in judged["statements"]} == {False}
+
+
+def show(judged, found, inputs, folder, params=PARAMS):
+    file = folder / "toy" / "claims.json"
     file.parent.mkdir()
     file.write_text("{}")
     settings = {"shown_base_model": BASE_MODEL, "shown_game": {"rules": RULES}}
-    page, *figures = show_study(claims[0], file, *found[:3], rules=RULES, params=PARAMS, **inputs, **settings)
+    return show_study(judged, file, *found[:3], rules=RULES, params=params, **inputs, **settings)
+
+
+def write(judged, found, tables, params=PARAMS):
+    hands = tables.base_hand_scores
+    multisets = hands[["multiset", "split"]].drop_duplicates()
+    given = (multisets, hands, hands, hands, BASE_MODEL, RULES, params, "ood_select", Path("toy/claims.json"))
+    return write_reports(judged, *found[:3], *given)
+
+
+def test_page_shows_what_the_files_say(found, claims, inputs, tmp_path):
+    page, *figures = show(claims[0], found, inputs, tmp_path)
     assert len(figures) == len(FIGURE_KEYS)
     assert "its figures mean nothing" in page
     assert "OOD peaks before the last checkpoint of SFT" in page
@@ -95,28 +124,14 @@ def test_page_shows_what_the_files_say(found, claims, inputs, tmp_path):
     assert str(tmp_path) not in page
 
 
-def test_reports_and_cards_are_written(found, claims, inputs, small_study_tables):
-    hands = small_study_tables.base_hand_scores
-    multisets = hands[["multiset", "split"]].drop_duplicates()
-    texts = write_reports(
-        claims[0],
-        *found[:3],
-        multisets,
-        hands,
-        hands,
-        hands,
-        hands,
-        BASE_MODEL,
-        RULES,
-        PARAMS,
-        "ood_select",
-        Path("toy/claims.json"),
-    )
+def test_reports_and_cards_are_written(found, claims, small_study_tables):
+    texts = write(claims[0], found, small_study_tables)
     assert len(texts) == len(REPORTS)
     for name, text in zip(REPORTS, texts, strict=True):
         assert text.startswith("# ") or name in ("claims_table", "finding")
         assert ("its figures mean nothing" in text) == (name != "data_card")
     assert all("| nan" not in text for text in texts)
+    assert "pre-training examples (of each base from scratch) | 7" in texts[-1]
 
 
 def test_outputs_are_named_in_the_order_of_the_nodes():

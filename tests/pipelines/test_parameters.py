@@ -42,15 +42,17 @@ def test_every_scale_is_valid_and_leaves_no_key_to_a_default(scale):
     # What an arm or a rule has of its own, and the choices of a family of edits, are named where they are made only.
     for rule in whole["game"]["rules"]["ood"].values():
         assert rule.pop("target") is None
-    for arm in whole["rl_arms"].values():
-        assert arm.pop("settings") == {}
+    for name, arm in [*whole["rl_arms"].items(), *whole["sft_arms"].items()]:
+        assert arm["settings"] == {} or name in given["sft_arms"]
+        if not arm["settings"]:
+            arm.pop("settings")
     whole["edit_arms"]["main"]["grid"] = given["edit_arms"]["main"]["grid"]
     assert whole == values
 
 
 def test_smoke_lays_its_values_over_the_others(parameters):
     smoke = read("smoke")
-    small, whole = (values["sft_arms"]["main"]["schedule"] for values in (smoke, parameters))
+    small, whole = (values["sft"]["schedule"] for values in (smoke, parameters))
     assert small["steps"] < whole["steps"]
     assert small["learning_rate"] == whole["learning_rate"]
     assert smoke["game"]["rules"] == parameters["game"]["rules"]
@@ -70,6 +72,10 @@ def test_base_may_come_from_a_folder(parameters):
         ("device", "tpu", "literal_error"),
         ("device", None, "missing"),
         ("seeds", [], "too_short"),
+        ("threads", 0, "greater_than_equal"),
+        ("threads", 1025, "less_than_equal"),
+        ("threads", 1.0, "int_type"),
+        ("threads", True, "int_type"),
         ("seeds", 3, "list_type"),
         ("game.rules.target", "24", "int_type"),
         ("game.rules.target", 24.0, "int_type"),
@@ -84,14 +90,16 @@ def test_base_may_come_from_a_folder(parameters):
         ("game.eval_hands.orders.ood", 0, "greater_than"),
         ("base_model.mixture.examples", 1e3, "int_type"),
         ("base_model.mixture.puzzle_weight", -0.1, "greater_than_equal"),
-        ("sft_arms.main.checkpoint_steps", [], "too_short"),
-        ("sft_arms.main.checkpoint_steps", [0, 10], "greater_than"),
-        ("sft_arms.main.checkpoint_steps", ["10"], "int_type"),
-        ("sft_arms.main.schedule.learning_rate", "fast", "float_type"),
-        ("sft_arms.main.schedule.learning_rate", None, "missing"),
-        ("sft_arms.main.schedule.learning_rate_shape", "linear", "literal_error"),
+        ("sft.checkpoint_steps", [], "too_short"),
+        ("sft.checkpoint_steps", [0, 10], "greater_than"),
+        ("sft.checkpoint_steps", ["10"], "int_type"),
+        ("sft.schedule.learning_rate", "fast", "float_type"),
+        ("sft.schedule.learning_rate", None, "missing"),
+        ("sft.schedule.learning_rate_shape", "linear", "literal_error"),
         ("scoring.confidence", 95, "less_than"),
         ("selection.split", 3, "string_type"),
+        ("selection.id_percents", [0.6], "int_type"),
+        ("selection.id_percents", [100], "less_than_equal"),
         ("sft_arms", {}, "too_short"),
         ("edit_arms.main.sft_arm", None, "missing"),
         ("game.rl_hands.deals_per_multiset", 0, "greater_than"),
@@ -104,7 +112,7 @@ def test_base_may_come_from_a_folder(parameters):
         ("rl_arms.plain.roles", "end", "value_error"),
         ("rl_arms.plain.roles", ["rung_0"], "value_error"),
         ("rl_arms.plain.kl.anchor", "sft", "literal_error"),
-        ("rl_arms.anchored.kl", None, "missing"),
+        ("rl_arms.plain_tuned.kl", None, "missing"),
         ("findings.resamples", 99, "greater_than_equal"),
         ("findings", None, "missing"),
     ],
@@ -125,8 +133,9 @@ def test_wrong_values_are_refused_by_their_key(parameters, key, value, kind):
         "game.rules.id",
         "game.prompt",
         "game.rules.ood.ood",
-        "sft_arms.main",
-        "sft_arms.main.schedule",
+        "sft",
+        "sft_arms.hot",
+        "sft.schedule",
         "scoring",
         "rl",
         "rl.rewards",

@@ -13,15 +13,21 @@ PARAMETERS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_tex
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (("sft_arms", "main", "checkpoint_steps"), [10, 100_000], r"sft_arms\.main\n.*checkpoint_steps: .* \(400\)"),
-        (("sft_arms", "main", "schedule", "micro_batch_size"), 63, r"sft_arms\.main\.schedule\n.*batch_size 64 is no"),
+        (("sft", "checkpoint_steps"), [10, 100_000], r"sft\n.*checkpoint_steps: .* \(400\)"),
+        (("sft", "schedule", "micro_batch_size"), 63, r"sft\.schedule\n.*batch_size 64 is no"),
+        (
+            ("sft_arms", "tuned", "settings"),
+            {"schedule": {"learning_rat": 0.1}},
+            r"sft_arms\.tuned\.settings\.schedule\.learning_rat: unknown key, did you mean 'learning_rate'\?",
+        ),
+        (("sft_arms", "tuned", "settings"), {"schedule": {"steps": 9}}, r"sft_arms\.tuned\.settings.* up to .*\(9\)"),
         (
             ("base_model", "source", "schedule", "micro_batch_size"),
             63,
             r"base_model\.source\.from_scratch\.schedule\n.*batch_size 256 is no multiple",
         ),
-        (("rl_arms", "plain", "sft_arm"), "hot", r"rl_arms\.plain\.sft_arm: expected one of main, got 'hot'"),
-        (("edit_arms", "main", "sft_arm"), "hot", r"edit_arms\.main\.sft_arm: expected one of main, got 'hot'"),
+        (("rl_arms", "plain", "sft_arm"), "cold", r"rl_arms\.plain\.sft_arm: expected one of hot, .*, got 'cold'"),
+        (("edit_arms", "main", "sft_arm"), "cold", r"edit_arms\.main\.sft_arm: expected one of hot, .*, got 'cold'"),
         (("selection", "split"), "ood", r"selection\.split: expected one of ood_select, got 'ood'"),
         (("game", "prompt", "layout"), "published", r"game\.prompt\.layout"),
         (
@@ -37,16 +43,17 @@ PARAMETERS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_tex
         ),
         (("rl_arms", "plain", "kl", "coefficient"), 0.1, r"anchor 'none' with coefficient 0\.1"),
         (
-            ("rl_arms", "anchored", "settings"),
+            ("rl_arms", "plain_tuned", "settings"),
             {"rollouts": {"max_new_tokens": 51}},
-            r"rl_arms\.anchored: .* need up to 65 tokens",
+            r"rl_arms\.plain_tuned: .* need up to 65 tokens",
         ),
         (
-            ("rl_arms", "anchored", "settings"),
+            ("rl_arms", "plain_tuned", "settings"),
             {"updats": 3, "ppo": {"epochs": 0}},
-            r"anchored\.settings\.ppo\.epochs: .*greater than 0; rl_arms\.anchored\.settings\.updats: Extra inputs",
+            r"settings\.ppo\.epochs: .*greater than 0.*; rl_arms\.plain_tuned\.settings\.updats: unknown key",
         ),
-        (("rl_arms", "anchored", "roles"), ["rung_3"], r"rl_arms\.anchored\.roles: rung_3, but .*ladder_rungs is 2"),
+        (("rl_arms", "plain_tuned", "roles"), ["rung_3"], r"rl_arms\.plain_tuned\.roles: expected one of .*'rung_3'"),
+        (("rl_arms", "plain_tuned", "roles"), ["id_70"], r"roles: expected one of .*id_60, id_75, got 'id_70'"),
     ],
 )
 def test_settings_that_would_stop_a_later_stage_are_refused_at_once(keys, value, message):
@@ -62,7 +69,7 @@ def test_settings_that_would_stop_a_later_stage_are_refused_at_once(keys, value,
 def test_settings_at_the_edge_pass():
     parameters = deepcopy(PARAMETERS)
     parameters["rl"]["rollouts"]["max_new_tokens"] = 50
-    parameters["rl_arms"]["anchored"]["roles"] = ["rung_2"]
+    parameters["rl_arms"]["plain_tuned"]["roles"] = ["rung_1"]
     StudyParams.model_validate(parameters)
 
 

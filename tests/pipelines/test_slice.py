@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from click import ClickException
 
 from card24_pipeline.checkpoints.manifest import CheckpointError, check_manifest
 from card24_pipeline.checkpoints.writer import save_checkpoint
@@ -16,7 +17,7 @@ from card24_pipeline.pipelines.base_model.obtain_base_model import (
 )
 from card24_pipeline.pipelines.base_model.score_base_model import score_base_model
 from card24_pipeline.pipelines.sft.score_sft import score_sft
-from card24_pipeline.pipelines.sft.train_sft import SftArmParams, train_sft
+from card24_pipeline.pipelines.sft.train_sft import SftParams, train_sft
 from card24_pipeline.training.language_modelling import ScheduleParams
 
 SCHEDULE = ScheduleParams(
@@ -38,7 +39,7 @@ SIZE = ArchitectureParams(hidden_size=16, intermediate_size=32, layers=2, attent
 
 @pytest.fixture(scope="module")
 def scratch():
-    return SourceParams(FromScratchParams(kind="from_scratch", seed=1, architecture=SIZE, schedule=SCHEDULE))
+    return SourceParams(FromScratchParams(kind="from_scratch", architecture=SIZE, schedule=SCHEDULE))
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +50,14 @@ def few_hands(eval_hands):
 @pytest.fixture(scope="module")
 def base(pretraining_examples, sft_examples, eval_hands, scratch, tmp_path_factory):
     return obtain_base_model(
-        pretraining_examples, sft_examples, eval_hands, scratch, "cpu", tmp_path_factory.mktemp("base")
+        pretraining_examples, sft_examples, eval_hands, scratch, 1, "cpu", tmp_path_factory.mktemp("base")
     )
 
 
 @pytest.fixture(scope="module")
 def tuned(base, sft_examples, tmp_path_factory):
-    params = SftArmParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
-    return train_sft(base[0], sft_examples, {"main": params}, "main", 0, "cpu", tmp_path_factory.mktemp("sft"))
+    params = SftParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
+    return train_sft(base[0], sft_examples, params, {"hot": {}}, "hot", 0, "cpu", tmp_path_factory.mktemp("sft"))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,9 @@ class TestBase:
 
     def test_folder_is_copied_with_its_weights(self, base, pretraining_examples, sft_examples, eval_hands, tmp_path):
         source = SourceParams(FolderParams(kind="folder", path=str(base[0])))
-        folder, history, _ = obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, "cpu", tmp_path)
+        folder, history, _ = obtain_base_model(
+            pretraining_examples, sft_examples, eval_hands, source, "none", "cpu", tmp_path
+        )
         assert folder != base[0]
         digests = [check_manifest(found)["model.safetensors"] for found in (folder, base[0])]
         assert digests[0] == digests[1]
@@ -96,7 +99,23 @@ class TestBase:
         save_checkpoint(make_model(), tokenizer, tmp_path / "poor")
         source = SourceParams(FolderParams(kind="folder", path=str(tmp_path / "poor")))
         with pytest.raises(CheckpointError, match=rf"{tmp_path / 'poor'} lacks \d+ needed tokens"):
-            obtain_base_model(pretraining_examples, sft_examples, eval_hands, source, "cpu", tmp_path / "progress")
+            obtain_base_model(
+                pretraining_examples, sft_examples, eval_hands, source, "none", "cpu", tmp_path / "progress"
+            )
+
+    def test_another_seed_has_other_weights(
+        self, base, pretraining_examples, sft_examples, eval_hands, scratch, tmp_path
+    ):
+        texts = (pretraining_examples, sft_examples, eval_hands)
+        digests = [check_manifest(base[0])["model.safetensors"]]
+        for name, seed in (("same", 1), ("other", 2)):
+            folder, *_ = obtain_base_model(*texts, scratch, seed, "cpu", tmp_path / name)
+            digests.append(check_manifest(folder)["model.safetensors"])
+        assert digests[1] == digests[0] != digests[2]
+
+    def test_a_base_that_seeds_share_is_given(self, pretraining_examples, sft_examples, eval_hands, scratch, tmp_path):
+        with pytest.raises(ClickException, match="a from_scratch base is each seed's own"):
+            obtain_base_model(pretraining_examples, sft_examples, eval_hands, scratch, "none", "cpu", tmp_path)
 
     def test_base_is_scored_on_every_hand(self, base_scored, few_hands):
         scores, hands, _ = base_scored
@@ -115,21 +134,23 @@ class TestSft:
 
     def test_example_that_the_base_cannot_read_is_refused(self, base, sft_examples, tmp_path):
         unread = pd.concat([sft_examples, pd.DataFrame([{"multiset": "", "prompt": "cards Joker :", "answer": "24"}])])
-        params = SftArmParams(checkpoint_steps=[1], schedule=SCHEDULE)
+        params = SftParams(checkpoint_steps=[1], schedule=SCHEDULE)
         with pytest.raises(CheckpointError, match=rf"{base[0]} lacks 1 needed tokens, such as 'Joker'"):
-            train_sft(base[0], unread, {"main": params}, "main", 0, "cpu", tmp_path)
+            train_sft(base[0], unread, params, {"hot": {}}, "hot", 0, "cpu", tmp_path)
 
     def test_checkpoint_beyond_the_run_is_refused_before_training(self, base, sft_examples, tmp_path):
-        arms = {"main": {"checkpoint_steps": [1, 9], "schedule": SCHEDULE}}
+        params = SftParams(checkpoint_steps=[1], schedule=SCHEDULE)
+        arms = {"long": {"settings": {"checkpoint_steps": [1, 9]}}}
         with pytest.raises(ValueError, match=r"checkpoint_steps: expected steps up to schedule.steps \(4\)"):
-            train_sft(base[0], sft_examples, arms, "main", 0, "cpu", tmp_path)
+            train_sft(base[0], sft_examples, params, arms, "long", 0, "cpu", tmp_path)
 
     def test_other_arms_are_not_looked_at(self, base, sft_examples, tmp_path):
+        params = SftParams(checkpoint_steps=[1, 2], schedule=SCHEDULE)
         arms = {"main": None, "hot": None}
         with pytest.raises(ValueError, match="no arm 'cool': expected one of main, hot"):
-            train_sft(base[0], sft_examples, arms, "cool", 0, "cpu", tmp_path)
-        arms["cool"] = {"checkpoint_steps": [1], "schedule": SCHEDULE.model_dump() | {"steps": 1}}
-        folder, _, _ = train_sft(base[0], sft_examples, arms, "cool", 0, "cpu", tmp_path)
+            train_sft(base[0], sft_examples, params, arms, "cool", 0, "cpu", tmp_path)
+        arms["cool"] = {"settings": {"checkpoint_steps": [1], "schedule": {"steps": 1}}}
+        folder, _, _ = train_sft(base[0], sft_examples, params, arms, "cool", 0, "cpu", tmp_path)
         assert {path.name for path in folder.glob("step_*")} == {"step_1"}
 
     def test_every_step_is_scored_and_diverges_from_the_base(self, tuned_scored, few_hands):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from card24_pipeline.spectral import decomposition
 from card24_pipeline.spectral.decomposition import count_decomposition_flops, count_directions, decompose
@@ -57,6 +58,31 @@ def test_only_a_tail_that_the_gram_matrix_loses_is_made_orthogonal_again(
 def test_factors_are_orthonormal_wherever_the_tail_ends(make_matrix, smallest) -> None:
     for shape in ((64, 32), (48, 48)):
         check_factors(make_matrix(shape, np.geomspace(1, smallest, min(shape))), tolerance=2e-6)
+
+
+@pytest.mark.parametrize(("condition", "relative"), [(1e2, 1e-13), (1e4, 1e-9), (1e6, 7e-6)])
+@pytest.mark.parametrize("shape", [(96, 64), (64, 64), (64, 3000)], ids=str)
+def test_small_singular_values_are_as_exact_as_promised(make_matrix, shape, condition, relative) -> None:
+    weight = make_matrix(shape, np.geomspace(1, 1 / condition, 64))
+    exact = np.linalg.svd(weight.numpy(), compute_uv=False)
+    assert decompose(weight).values.numpy() == pytest.approx(exact, rel=relative)
+
+
+@pytest.mark.parametrize("shape", [(3000, 64), (64, 3000), (200, 200)], ids=str)
+def test_values_to_1e_7_and_vectors_to_1e_6(shape) -> None:
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    factors = decompose(weight)
+    exact = torch.linalg.svdvals(weight.double())
+    assert float((factors.values - exact).abs().max() / exact[0]) < 1e-7
+    for basis in (factors.left.T.double(), factors.right.double()):
+        assert torch.allclose(basis @ basis.T, torch.eye(min(shape), dtype=torch.float64), rtol=0, atol=1e-6)
+
+
+def test_decomposing_leaves_the_threads_of_the_libraries(make_matrix) -> None:
+    before = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
+    decompose(make_matrix((8, 8), np.linspace(2, 1, 8)))
+    after = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
+    assert {path: after[path] for path in before} == before
 
 
 def test_directions_of_a_small_tail_are_those_of_the_matrix(make_matrix) -> None:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 
 from card24_pipeline.spectral.decomposition import decompose
@@ -30,6 +31,30 @@ def turn(angles: list[float], size: int = 12) -> tuple[torch.Tensor, torch.Tenso
 def test_known_angles_small_and_large(angles) -> None:
     found = principal_angles(*turn(angles))
     assert found.tolist() == pytest.approx(angles, abs=1e-14, rel=1e-6)
+
+
+@pytest.mark.parametrize("largest", [1e-6, 1e-3, 0.5, math.pi / 2], ids=str)
+def test_a_tiny_angle_beside_larger_ones_is_exact_to_their_sine_s_rounding(largest) -> None:
+    angles = [0.0, 1e-6, largest]
+    found = principal_angles(*turn(angles))
+    assert found.tolist() == pytest.approx(sorted(angles), abs=2e-8 * math.sin(largest) + 1e-15)
+
+
+def test_equal_subspaces_have_no_angle_between_them() -> None:
+    basis, _ = turn([0.1, 0.2, 0.3, 0.4])
+    mixed = basis @ torch.from_numpy(np.linalg.qr(np.random.default_rng(2).standard_normal((4, 4)))[0])
+    assert principal_angles(basis, mixed).max() < 1e-15
+    assert principal_angles(basis.float(), basis.float()).max() < 1e-6  # of columns rounded to float32
+
+
+@pytest.mark.parametrize("apart", [1e-6, 1e-3, 1.0], ids=str)
+def test_angles_equal_those_of_singular_values(apart) -> None:
+    generator = np.random.default_rng(3)
+    first = np.linalg.qr(generator.standard_normal((60, 12)))[0]
+    second = np.linalg.qr(first + apart * generator.standard_normal((60, 12)))[0]
+    found = principal_angles(torch.from_numpy(first), torch.from_numpy(second)).numpy()
+    expected = np.sort(scipy.linalg.subspace_angles(first, second))
+    assert np.abs(found - expected).max() < 2e-8 * min(1, np.sin(expected.max()))
 
 
 def test_angles_between_subspaces_of_different_size() -> None:

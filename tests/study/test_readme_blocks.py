@@ -20,15 +20,22 @@ def test_fills_the_block_once(project):
     assert not fill_readme(project)
 
 
-def test_minutes_are_those_of_every_timing_in_the_folder(project):
-    (project / "README.md").write_text("took <!-- minutes of out -->?<!-- end of minutes --> minutes\n")
-    (project / "out/one.json").write_text('{"wall_seconds": 50.0, "hands_per_second": 3.0}')
-    (project / "out/seed_0").mkdir()
-    (project / "out/seed_0/two.json").write_text(
-        '{"from_step_4": {"wall_seconds": 40.0}, "from_step_8": {"wall_seconds": 31}}'
+def test_minutes_are_those_of_every_timing_in_the_file(project):
+    (project / "README.md").write_text("took <!-- minutes of out/times.json -->?<!-- end of minutes --> minutes\n")
+    (project / "out/times.json").write_text(
+        '{"first": {"wall_seconds": 50.0, "hands_per_second": 3.0}, "later": {"a": {"wall_seconds": 71}}}'
     )
-    fill_readme(project)
-    assert (project / "README.md").read_text() == "took <!-- minutes of out -->2<!-- end of minutes --> minutes\n"
+    assert fill_readme(project)
+    assert (project / "README.md").read_text() == (
+        "took <!-- minutes of out/times.json -->2<!-- end of minutes --> minutes\n"
+    )
+
+
+def test_minutes_stay_where_nothing_was_timed(project):
+    text = "took <!-- minutes of out/times.json -->104<!-- end of minutes --> minutes\n"
+    (project / "README.md").write_text(text)
+    assert not fill_readme(project)
+    assert (project / "README.md").read_text() == text
 
 
 def test_megabytes_are_those_of_every_output(project):

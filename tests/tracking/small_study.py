@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,8 +22,8 @@ EDITS = {  # name: method, donor, knob's name, knob, pass@1 on OOD
     "delta_threshold donor=max_ood": ("delta_threshold", "max_ood", "", float("nan"), 0.2),
 }
 UPDATES = (1, 2, 3)
-CHILDREN = 1 + len(SEEDS) * (3 + 4 + len(EDITS))
-ARM = {"sft_arm": "main", "algorithm": "ppo"}
+CHILDREN = len(SEEDS) * (1 + 3 + 4 + len(EDITS))
+ARM = {"sft_arm": "main", "algorithm": "ppo", "roles": "all"}
 SETTINGS = {
     "game": {"rules": {"ood": {"ood": {"jack": 11}}}},
     "sft_arms": {"main": {}},
@@ -88,7 +89,9 @@ def make_tables(ood_of_end: float = OOD[8]) -> StudyTables:
     rl_scores, rl_history = table_rl()
     edits = [(seed, name, *facts) for seed in SEEDS for name, facts in EDITS.items()]
     return StudyTables(
-        base_scores=pd.DataFrame(score(0.1)).drop(columns="forward_kl_nats"),
+        base_scores=pd.DataFrame([row for seed in SEEDS for row in score(0.1, seed=seed)]).drop(
+            columns="forward_kl_nats"
+        ),
         sft_scores=pd.DataFrame(
             [row for seed, step in models for row in score(passes[step], seed=seed, sft_arm="main", step=step)]
         ),
@@ -127,18 +130,22 @@ def make_tables(ood_of_end: float = OOD[8]) -> StudyTables:
     )
 
 
-def write_files(folder: Path) -> list[Path]:
+DECIDED = ({"text": "OOD peaks", "verdict": "holds"}, {"text": "RL heals", "verdict": "undecided"})
+
+
+def write_files(folder: Path, statements: Sequence[dict[str, str]] = DECIDED) -> list[Path]:
     """Write two files of a report, and name a third that is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / name for name in ("report.md", "claims.json", "report.html")]
     files[0].write_text("# Report\n", encoding="utf-8")
-    statements = [{"text": "OOD peaks", "verdict": "holds"}, {"text": "RL heals", "verdict": "undecided"}]
-    files[1].write_text(json.dumps({"statements": statements}), encoding="utf-8")
+    files[1].write_text(json.dumps({"statements": list(statements)}), encoding="utf-8")
     return files
 
 
-def make_study(folder: Path, tables: StudyTables | None = None) -> StudyRecord:
-    tables, files = tables or make_tables(), write_files(folder)
+def make_study(
+    folder: Path, tables: StudyTables | None = None, statements: Sequence[dict[str, str]] = DECIDED
+) -> StudyRecord:
+    tables, files = tables or make_tables(), write_files(folder, statements)
     artifacts = digest_artifacts(tables, SETTINGS, files)
     return put_study_together(
         tables,

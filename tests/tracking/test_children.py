@@ -1,6 +1,7 @@
 """What each run says, by the rule that the small study's tables were made by."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -26,7 +27,7 @@ def get_steps(run, name):
 def test_every_model_has_a_run(runs):
     assert len(runs) == CHILDREN
     kinds = Counter(run.kind for run in runs.values())
-    assert kinds == {"base": 1, "sft": 6, "rl": 8, "edit": len(SEEDS) * len(EDITS)}
+    assert kinds == {"base": 2, "sft": 6, "rl": 8, "edit": len(SEEDS) * len(EDITS)}
 
 
 class TestSft:
@@ -63,8 +64,24 @@ class TestSft:
         assert not get_steps(runs["main: sft step 4 (rung_1), seed 0"], "sft/loss")
 
     def test_base_is_no_distance_from_itself(self, runs):
-        assert get_last(runs["base"])["forward_kl_nats"] == 0
-        assert runs["base"].params == {"method": "base"}
+        run = runs["base, seed 1"]
+        assert get_last(run)["forward_kl_nats"] == 0
+        assert run.params == {"method": "base", "seed": "1"}
+        assert run.tags == {"card24.checkpoint": "models/seed_1/base"}
+
+    def test_seeds_may_share_a_given_base(self, runs):
+        tables = make_tables()
+        shared = tables.base_scores[tables.base_scores["seed"] == 0].drop(columns="seed")
+        arms = {name: SETTINGS[name] for name in ("rl_arms", "edit_arms")}
+        children = ChildBuilder(replace(tables, base_scores=shared), arms, "models", "ood").build()
+        found = {run.key: run for run in children}
+        assert found.keys() - runs.keys() == {"base"}
+        assert (found["base"].params, found["base"].tags) == (
+            {"method": "base"},
+            {"card24.checkpoint": "models/shared/base"},
+        )
+        key = "main: sft step 8 (end), seed 0"
+        assert get_steps(found[key], "ood_pass_at_1") == get_steps(runs[key], "ood_pass_at_1")
 
 
 class TestRl:

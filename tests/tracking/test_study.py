@@ -1,6 +1,7 @@
 """Digests, and what the parent says."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -51,6 +52,14 @@ class TestHeadline:
         assert "- RL heals: **undecided**" in parent.tags["mlflow.note.content"]
         assert parent.params["edit_arms.main.grid.0.knobs"] == "[0.2, 1]"
         assert parent.params["seeds"] == "0, 1"
+
+    def test_a_study_that_decides_nothing_has_no_verdict_word(self, tmp_path):
+        statements = [{"text": "OOD peaks", "verdict": "exploratory"}]
+        parent = make_study(tmp_path, statements=statements).parent
+        assert [found.name for found in parent.metrics if found.name.startswith("statements")] == [
+            "statements_exploratory"
+        ]
+        assert not re.search("hold|undecided|verdict", parent.tags["mlflow.note.content"])
 
     def test_pooled_accuracy_is_that_of_the_headline_figures(self, tmp_path):
         metrics = {found.name: found.value for found in make_study(tmp_path).parent.metrics}

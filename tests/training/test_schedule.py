@@ -60,5 +60,5 @@ def test_states_must_be_saved_where_a_logging_interval_ends():
 def test_an_annealed_rate_must_be_warm_before_it_falls():
     sound = ScheduleParams(**{**VALUES, "learning_rate_shape": "annealed"})
     assert sound.annealed_steps == 2
-    with pytest.raises(ValidationError, match="warmup_steps 5 leaves no room for 2 annealed steps in 6"):
+    with pytest.raises(ValidationError, match="warmup_steps 5 leaves no room for 2 annealed steps of 6"):
         ScheduleParams(**{**VALUES, "learning_rate_shape": "annealed", "warmup_steps": 5})

@@ -177,6 +177,15 @@ def toy_project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def replicated(toy_project: Path) -> Path:
+    """The project with files of stages for each seed."""
+    settings = toy_project / "pyproject.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace('{values = "seeds"}', '{values = "seeds", folder = "seed_{seed}"}'))
+    return toy_project
+
+
+@pytest.fixture
 def run_tool(toy_project: Path) -> Tool:
     """Runs a tool of this environment in the project."""
     binaries = Path(sys.executable).parent

@@ -134,6 +134,15 @@ class TestLoader:
         ("outputs = '../data'", "outputs: "),
         ("fan_out.seed = {}", "fan_out.seed.values: "),
         ("fan_out.seed = {values = 1}", "fan_out.seed.values: expected text, got 1"),
+        (
+            "fan_out.seed = {values = 'seeds', folder = 'seed'}",
+            ".*fan_out.seed.folder: expected {seed} in it, got 'seed'",
+        ),
+        ("fan_out.seed = {values = 'seeds', folder = '../{seed}'}", "fan_out.seed.folder: "),
+        (
+            "fan_out.a = {values = 'a', folder = '{a}'}\nfan_out.b = {values = 'b', folder = '{b}'}",
+            ".*fan_out.b.folder: a has one, and only one key can",
+        ),
         ("fan_out.arm = {values = 'arms', implies = {sft = 'sft'}}", ".*fan_out.arm.implies: no key sft in fan_out"),
     ],
 )

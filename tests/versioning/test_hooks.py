@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, Self
@@ -150,3 +153,31 @@ class TestParameterCheck:
             check(project, make(learning_rate="x"), env="smoke")
         with pytest.raises(ParameterFileError, match=r"^--params \(scale smoke\): sft.steps"):
             check(project, make(), env="smoke", sft={"steps": "x"})
+
+
+THREADS = """
+import os, sys
+from pathlib import Path
+from types import SimpleNamespace
+from card24_pipeline.hooks import ProjectHooks
+from card24_pipeline.settings import CONFIG_LOADER_ARGS
+from card24_pipeline.versioning.config_loader import FanOutConfigLoader
+from pydantic import create_model
+if sys.argv[2] == "first":
+    import torch
+assert ("torch" in sys.modules) is (sys.argv[2] == "first")
+loader = FanOutConfigLoader(sys.argv[1], "base", {}, **CONFIG_LOADER_ARGS)
+hooks = ProjectHooks(lambda: create_model("Params", threads=int))
+hooks.after_context_created(SimpleNamespace(config_loader=loader, project_path=Path.cwd()))
+import torch
+print(torch.get_num_threads(), os.environ["OMP_NUM_THREADS"], os.environ["MKL_NUM_THREADS"])
+"""
+
+
+@pytest.mark.parametrize("torch_comes", ["first", "after"])
+def test_threads_are_those_of_the_scale_whatever_the_environment_says(project: Path, torch_comes: str) -> None:
+    (project / "params.yaml").write_text("threads: 3\n")
+    command = [sys.executable, "-c", THREADS, str(project / "conf"), torch_comes]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "3 3 3\n", done.stderr

@@ -65,3 +65,30 @@ def test_only_what_changed_runs(toy_project: Path, run_tool: Tool) -> None:
     totals = {path: metrics["data"]["total"] for path, metrics in json.loads(shown.stdout)[""]["data"].items()}
     assert totals.keys() == {"data/08_reporting/base/summary.json", "data/08_reporting/smoke/summary.json"}
     assert totals["data/08_reporting/smoke/summary.json"] == 15.0
+
+
+def test_each_seed_has_a_lock_of_its_own(replicated: Path, run_tool: Tool) -> None:
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["kedro", "dvc", "sync"]):
+        assert run_tool(*command).returncode == 0
+    trained = ["train_model-fast", "train_model-slow"]  # in what order is DVC's choice, since none needs another
+    first, *between, last = reproduce(run_tool)
+    assert (first, sorted(between), last) == ("deal_hands", sorted([*trained, *trained]), "write_report")
+    assert reproduce(run_tool) == []
+    locks = {path.parent.name: path for path in replicated.rglob("dvc.lock")}
+    assert locks.keys() == {replicated.name, "seed_0", "seed_1"}
+    before = {name: path.read_bytes() for name, path in locks.items()}
+
+    # A seed more: its own runs and what brings seeds together. Away and back again: the latter alone.
+    seeds = [("0,1,2", [*trained, "write_report"]), ("0,1", ["write_report"]), ("0,1,2", ["write_report"])]
+    for listed, stages in seeds:
+        assert run_tool("kedro", "dvc", "sync", f"--seeds={listed}").returncode == 0
+        assert sorted(reproduce(run_tool)) == stages
+        assert {name: locks[name].read_bytes() for name in ("seed_0", "seed_1")} == {
+            name: before[name] for name in ("seed_0", "seed_1")
+        }
+    summary = yaml.safe_load((replicated / "data/08_reporting/base/summary.json").read_text())
+    assert summary["seeds"] == [0, 1, 2]
+
+    # One stage by its file and name.
+    assert reproduce(run_tool, "--force", "-s", "conf/base/seed_2/dvc.yaml:train_model-slow") == ["train_model-slow"]
+    assert reproduce(run_tool) == []

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 import yaml
+
+from card24_pipeline.versioning.settings import pack_configuration
+
+GONE = """\
+  train_model-third:
+    cmd: kedro run
+    outs:
+    - path: data/third
+      md5: '12'
+"""
+LOCK = f"""\
+schema: '2.0'
+stages:
+  train_model-slow:
+    cmd: kedro run --env=base --nodes=train_model --params=seed=0,arm=slow
+    outs:
+    - path: data/slow
+      hash: md5
+      md5: 0b26e313ed4a7ca6904b0e9369e5b957
+      size: 12
+{GONE}"""
+
+CUT = LOCK.rstrip()[:-1]
 
 Tool = Callable[..., CompletedProcess[str]]
 
@@ -93,6 +117,63 @@ class TestSync:
         (toy_project / "conf/smoke/globals.yml").write_text("scale: base\n")
         result = run_tool("kedro", "dvc", "check")
         assert "conf/smoke/globals.yml: scale: expected the folder's name 'smoke', got 'base'" in result.stderr
+
+
+class TestReplicates:
+    """Files of stages for each seed."""
+
+    OWN = "conf/base/seed_{}/dvc.yaml"
+
+    def list_files(self, project: Path) -> list[str]:
+        return sorted(path.relative_to(project).as_posix() for path in project.rglob("dvc.yaml"))
+
+    def test_a_file_for_each_seed_and_what_is_left_over_goes(self, replicated: Path, run_tool: Tool) -> None:
+        assert run_tool("kedro", "dvc", "sync").returncode == 0
+        own = [self.OWN.format(seed) for seed in (0, 1)]
+        smoke = [path.replace("base", "smoke") for path in own]
+        assert self.list_files(replicated) == sorted([*own, "conf/smoke/dvc.yaml", *smoke, "dvc.yaml"])
+        stages = yaml.safe_load((replicated / own[1]).read_text())["stages"]
+        assert list(stages) == ["train_model-slow", "train_model-fast"]
+        assert stages["train_model-fast"]["cmd"].endswith("--nodes=train_model --params=seed=1,arm=fast")
+        assert list(yaml.safe_load((replicated / "dvc.yaml").read_text())["stages"]) == ["deal_hands", "write_report"]
+
+        # A seed less, and a file of someone's own in a folder like those.
+        (replicated / "conf/base/seed_9").mkdir()
+        (replicated / self.OWN.format(9)).write_text("stages: {}\n")
+        (replicated / "conf/base/seed_1/dvc.lock").write_text(LOCK)
+        edit(replicated / "params.yaml", "seeds: [0, 1]", "seeds: [0]")
+        result = run_tool("kedro", "dvc", "check")
+        assert f"{own[1]}: left over" in result.stdout
+        assert f"stale: dvc.yaml, conf/smoke/dvc.yaml, {own[1]}, {smoke[1]} (run" in result.stderr
+        result = run_tool("kedro", "dvc", "sync")
+        assert f"{own[1]}: removed (its lock file stays)" in result.stdout
+        kept = [own[0], self.OWN.format(9), "conf/smoke/dvc.yaml", smoke[0], "dvc.yaml"]
+        assert self.list_files(replicated) == sorted(kept)
+        assert (replicated / "conf/base/seed_1/dvc.lock").read_text() == LOCK
+        assert run_tool("kedro", "dvc", "check").returncode == 0
+
+    def test_locks_lose_what_is_no_stage_and_damaged_ones_are_left(self, replicated: Path, run_tool: Tool) -> None:
+        for seed, text in enumerate((LOCK, CUT)):
+            lock = replicated / f"conf/base/seed_{seed}/dvc.lock"
+            lock.parent.mkdir()
+            lock.write_text(text)
+        result = run_tool("kedro", "dvc", "sync")
+        assert result.returncode == 0
+        assert "conf/base/seed_0/dvc.lock: 1 entries of former stages dropped" in result.stdout
+        assert "conf/base/seed_1/dvc.lock: left as it is: damaged, DVC did not write it whole" in result.stdout
+        assert (replicated / "conf/base/seed_0/dvc.lock").read_text() == LOCK.replace(GONE, "")
+        assert (replicated / "conf/base/seed_1/dvc.lock").read_text() == CUT
+        assert run_tool("kedro", "dvc", "sync").stdout.count("dvc.lock") == 1
+
+    def test_folders_of_stages_are_no_configuration(self, replicated: Path, run_tool: Tool) -> None:
+        assert run_tool("kedro", "dvc", "sync").returncode == 0
+        (replicated / "dist").mkdir()
+        pack_configuration(replicated, "toy")
+        with tarfile.open(replicated / "dist/conf-toy.tar.gz") as archive:
+            names = set(archive.getnames())
+        assert {"conf/pyproject.toml", "conf/base/parameters.yml", "conf/smoke/globals.yml"} <= names
+        assert not [name for name in names if "seed_" in name or "dvc." in name]
+        assert run_tool("kedro", "run", "--params=seed=1").returncode == 0
 
 
 class TestKedroBesideIt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -84,14 +85,16 @@ class FanInDataset(ReadOnlyDataset):
     ) -> None:
         """Take what ``FanInFrames`` takes; keys of ``run`` that the path does not have are passed over.
 
+        A path without any is one table for all values.
+
         Raises:
-            ValueError: When ``filepath`` has none of these keys in braces.
+            ValueError: When ``filepath`` has anything else in braces.
         """
         super().__init__(filepath=filepath, metadata=metadata)
         own = {key: value for key, value in run.items() if f"{{{key}}}" in filepath}
-        if not own:
+        if unknown := set(re.findall(r"\{(.*?)\}", filepath)) - own.keys():
             known = ", ".join(f"{{{key}}}" for key in run)
-            raise ValueError(f"filepath must contain one of {known}, got '{filepath}'")
+            raise ValueError(f"filepath: expected {known} or no braces, got {{{min(unknown)}}} in '{filepath}'")
         self._frames = FanInFrames(filepath, own, columns, doubles_may_be_empty)
 
     def load(self) -> FanInFrames:

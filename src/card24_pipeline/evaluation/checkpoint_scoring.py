@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from card24_pipeline.evaluation.divergence import mean_forward_kl
+from card24_pipeline.evaluation.divergence import ForwardDivergence
 from card24_pipeline.evaluation.scoring import ScoringParams, score_hands, summarise_scores
 from card24_pipeline.models.loading import load_checkpoint
 from card24_pipeline.models.tokenized import tokenize_examples
@@ -41,6 +41,7 @@ def score_checkpoints(
     base, tokenizer = load_checkpoint(base_model, device)
     prompts, answers = (examples[name].head(scoring.divergence_examples).tolist() for name in ("prompt", "answer"))
     tokenized = tokenize_examples(tokenizer, prompts, answers, max_tokens=base.config.max_position_embeddings)
+    divergence = ForwardDivergence(base, tokenized, batch_size=scoring.batch_size)
     started = time.perf_counter()
     summaries: list[pd.DataFrame] = []
     hands: list[pd.DataFrame] = []
@@ -49,8 +50,8 @@ def score_checkpoints(
         model, tokenizer = load_checkpoint(folder, device)
         label = f"{column.replace('_', ' ')} {number} ({position}/{len(folders)})"
         scored = score_hands(model, tokenizer, eval_hands, scoring, prompt, label=label)
-        divergence = mean_forward_kl(base, model, tokenized, batch_size=scoring.batch_size)
-        summary = summarise_scores(scored, confidence=scoring.confidence).assign(forward_kl_nats=divergence)
+        summary = summarise_scores(scored, confidence=scoring.confidence)
+        summary["forward_kl_nats"] = divergence.measure(model)
         for frames, frame in ((summaries, summary), (hands, scored)):
             frame.insert(0, column, number)
             frames.append(frame)

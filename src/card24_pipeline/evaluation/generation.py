@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from card24_pipeline.evaluation.preallocated_cache import build_cache
+from card24_pipeline.evaluation.shared_prompt import can_share, decode_greedily, pad_left
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -35,14 +37,13 @@ def generate_answers(
 ) -> list[Generation]:
     """Answer every prompt greedily (argmax at every token), in batches with a key-value cache.
 
-    Prompts are batched by length so that little is padded; answers come back in the order of ``prompts``. The model is
-    in evaluation mode, its tokenizer pads on the left, and ``max_new_tokens`` includes the end token.
+    Equal prompts are answered once. Prompts are batched by length, so that little is padded, and in alphabetical order,
+    so that they begin alike; answers come back in the order of ``prompts``. The model is in evaluation mode and
+    ``max_new_tokens`` includes the end token.
 
     Raises:
         ValueError: If a prompt and its answer could outgrow the model's context.
     """
-    import torch
-
     ids = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     context = int(model.config.max_position_embeddings)
     longest = max((len(prompt) for prompt in ids), default=0)
@@ -50,26 +51,41 @@ def generate_answers(
         raise ValueError(
             f"a prompt of {longest} tokens and {max_new_tokens} new tokens exceed the model's context of {context}"
         )
-    order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
-    answers: dict[int, Generation] = {}
     end = tokenizer.eos_token_id
-    progress = tqdm(total=len(ids), desc=description, unit="hand", mininterval=1.0)
-    with torch.inference_mode(), progress:
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            batch = tokenizer.pad({"input_ids": [ids[index] for index in chosen]}, return_tensors="pt").to(model.device)
-            width = batch["input_ids"].shape[1]
-            output = model.generate(
-                **batch,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                pad_token_id=tokenizer.pad_token_id,
-                past_key_values=build_cache(model, tokens=width + max_new_tokens),
-            )
-            for index, row in zip(chosen, output[:, width:].tolist(), strict=True):
-                cut = end not in row
-                kept = row if cut else row[: row.index(end)]
-                text = tokenizer.decode(kept, skip_special_tokens=True)
-                answers[index] = Generation(text, len(ids[index]), len(kept) + (not cut), cut)
-            progress.update(len(chosen))
-    return [answers[index] for index in range(len(ids))]
+    decode = decode_greedily if can_share(model, end) else _decode_by_library
+    different = sorted({tuple(prompt) for prompt in ids}, key=lambda prompt: (len(prompt), prompt))
+    copies = Counter(map(tuple, ids))
+    answers: dict[tuple[int, ...], list[int]] = {}
+    with tqdm(total=len(ids), desc=description, unit="hand", mininterval=1.0, leave=None) as progress:
+        for start in range(0, len(different), batch_size):
+            batch = different[start : start + batch_size]
+            answers |= zip(batch, decode(model, batch, max_new_tokens=max_new_tokens, end=end), strict=True)
+            progress.update(sum(copies[prompt] for prompt in batch))
+    return [_describe(tokenizer, len(prompt), answers[tuple(prompt)]) for prompt in ids]
+
+
+def _describe(tokenizer: PreTrainedTokenizerBase, prompt_tokens: int, answer: list[int]) -> Generation:
+    cut = tokenizer.eos_token_id not in answer
+    text = tokenizer.decode(answer if cut else answer[:-1], skip_special_tokens=True)
+    return Generation(text, prompt_tokens, len(answer), cut)
+
+
+def _decode_by_library(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, end: int
+) -> list[list[int]]:
+    """Do what :func:`decode_greedily` does with any causal model, whose generation settings are kept to."""
+    import torch
+
+    ids, mask = pad_left(prompts, end, model.device)
+    width = ids.shape[1]
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            pad_token_id=end,
+            past_key_values=build_cache(model, tokens=width + max_new_tokens),
+        )
+    rows: list[list[int]] = output[:, width:].tolist()
+    return [row[: row.index(end) + 1] if end in row else row for row in rows]

@@ -35,6 +35,11 @@ def build_cache(model: PreTrainedModel, *, tokens: int) -> Cache:
             self.keys, self.values = (store[..., :after, :] for store in self._stores)
             return self.keys, self.values
 
+        def batch_select_indices(self, indices: torch.Tensor) -> None:
+            after = self.get_seq_length()
+            self._stores = [store[indices] for store in self._stores]
+            self.keys, self.values = (store[..., :after, :] for store in self._stores)
+
     cache = DynamicCache(config=model.config)
     cache.layers = [PreallocatedLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache

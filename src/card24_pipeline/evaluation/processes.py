@@ -1,7 +1,7 @@
-"""Independent jobs side by side in processes of one thread each.
+"""Independent jobs side by side in processes of one thread each, as many as this process has threads.
 
-Models and matrices of a few million weights leave a second thread idle most of the time; a process for each core does
-not. One thread each also means that results do not depend on the number of cores.
+Models and matrices of a few million weights leave a second thread idle most of the time; a process in its place does
+not. One thread each also means that results do not depend on the number of threads.
 """
 
 import multiprocessing
@@ -19,16 +19,18 @@ def map_in_processes(
 ) -> list[Result]:
     """Apply a function to every job and return the results in the order of the jobs.
 
-    Other processes run the function, so it is importable by name (or a ``functools.partial`` of such). What a job
-    raises is raised; the jobs that have not begun are then dropped. ``description`` and ``unit`` label the bar.
+    As many processes as this one has threads run the function, so it is importable by name (or a ``functools.partial``
+    of such); with one thread it runs here. What a job raises is raised; the jobs that have not begun are then dropped.
+    ``description`` and ``unit`` label the bar.
     """
+    import torch
     from tqdm import tqdm  # not above: it must not be there yet when a worker switches its bars off
 
     if not jobs:
         return []
-    # The cores that this process may use; not every system tells more than how many there are.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, len(jobs))
+    workers = min(torch.get_num_threads(), len(jobs))
+    if workers == 1:
+        return [function(job) for job in tqdm(jobs, desc=description, unit=unit, mininterval=1.0)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker) as pool:
         futures = {pool.submit(function, job): index for index, job in enumerate(jobs)}

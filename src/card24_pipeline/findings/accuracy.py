@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from card24_pipeline.findings.models import HAND, STEP_ROLE, name_model
-from card24_pipeline.findings.resampling import Bootstrap, Resampled, sum_clusters
+from card24_pipeline.findings.resampling import Bootstrap, Resampled, Sample, take_sample
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     ALL_HANDS,
@@ -22,6 +22,9 @@ from card24_pipeline.study.vocabulary import (
     MAX_OOD,
     POOLED,
     SELECT,
+    is_id_level,
+    pair_arms,
+    sort_roles,
 )
 
 LEVEL, DIFFERENCE, GAIN_DIFFERENCE = "pass@1", "difference of pass@1", "difference of gains"
@@ -53,7 +56,7 @@ class Quantity:
         part: Weights of models.
         whole: Weights of what it is a share of; none where it is no share.
         bound: The bound that its p-value is for.
-        by_seed: Whether each seed alone is of interest too.
+        shared: Whether it is of a model that replicates share, which is one and not several.
     """
 
     name: str
@@ -62,7 +65,7 @@ class Quantity:
     part: Mapping[str, float]
     whole: Mapping[str, float] | None = None
     bound: float | None = None
-    by_seed: bool = True
+    shared: bool = False
 
     @property
     def models(self) -> set[str]:
@@ -82,9 +85,10 @@ def list_quantities(models: pd.DataFrame) -> list[Quantity]:
         models: Output of ``list_models``.
     """
     found = [
-        Quantity(LEVEL, model, "", {model: 1}, by_seed=role != STEP_ROLE)
-        for model, role in zip(models["model"], models["role"], strict=True)
+        Quantity(LEVEL, model, "", {model: 1}, shared=bool(shared))
+        for model, shared in zip(models["model"], models["shared"], strict=True)
     ]
+    found += _list_arms(models[models["kind"] == "sft"])
     for arm, tuned in models[models["sft_arm"] != ""].groupby("sft_arm", sort=False):
         base, end, max_ood = BASE, name_model(str(arm), END), name_model(str(arm), MAX_OOD)
         named = tuned[tuned["role"] != STEP_ROLE]
@@ -101,6 +105,15 @@ def list_quantities(models: pd.DataFrame) -> list[Quantity]:
             for model, donor in recovering
         ]
     return list({(one.name, one.subject, one.reference): one for one in found}.values())
+
+
+def _list_arms(sft: pd.DataFrame) -> Iterator[Quantity]:
+    """List how pairs of SFT arms compare: at the end, and where ID reached the same level."""
+    names = {str(arm): set(own["role"]) for arm, own in sft.groupby("sft_arm", sort=False)}
+    for arm, other in pair_arms(list(names)):
+        alike = [role for role in names[arm] & names[other] if role == END or is_id_level(role)]
+        for role in sort_roles(alike):
+            yield subtract(name_model(arm, role), name_model(other, role))
 
 
 def _list_rl(sft_arm: str, rl: pd.DataFrame) -> Iterator[Quantity]:
@@ -151,6 +164,8 @@ def mark_overlaps(wide: pd.DataFrame, models: pd.DataFrame) -> tuple[pd.DataFram
 def estimate_accuracy(wide: pd.DataFrame, quantities: Iterable[Quantity], bootstrap: Bootstrap) -> pd.DataFrame:
     """Estimate quantities on every split, over all seeds together and in each, hand by hand within a seed.
 
+    Seeds are replicates, and the unit of what is estimated over all of them, see ``Resampled``.
+
     Args:
         wide: Output of ``lay_out_hands``, with the columns of ``mark_overlaps``.
         quantities: What to estimate, whose models are columns of ``wide``; a seed that lacks one does not count.
@@ -159,7 +174,8 @@ def estimate_accuracy(wide: pd.DataFrame, quantities: Iterable[Quantity], bootst
     Returns:
         One row per quantity, split, group of hands and scope: ``quantity``, ``subject``, ``reference``, ``split``,
         ``hands`` (all, met or never met by the base; these two over all seeds only), ``scope``, ``estimate``,
-        ``low``, ``high``, ``bound`` and ``p_value``, ``rows`` (of a share: of its whole), ``clusters``, ``seeds``.
+        ``low``, ``high``, ``se_replicates``, ``se_hands``, ``bound`` and ``p_value``, ``rows`` (of a share: of its
+        whole), ``clusters``, ``seeds``.
         Shares of a loss that may be nothing are left out; a share of hands then has no interval.
     """
     chosen = [one for one in quantities if one.models <= set(wide.columns)]
@@ -192,46 +208,50 @@ def _estimate(
     hands: pd.DataFrame, where: dict[str, str], quantities: list[Quantity], bootstrap: Bootstrap
 ) -> Iterator[dict[str, Any]]:
     """Estimate quantities in one scope, those that the same seeds have at once."""
-    models = hands.drop(columns=HAND)
-    present = {model: frozenset(hands.loc[models[model].notna(), "seed"]) for model in models.columns}
+    scored = hands.drop(columns=HAND).notna().groupby(hands["seed"]).any()
+    present = {model: frozenset(scored.index[scored[model].to_numpy()]) for model in scored.columns}
     by_seeds: dict[frozenset[int], list[Quantity]] = {}
     for one in quantities:
         # Hands for choosing do nothing else.
-        if (where["split"].endswith(SELECT) and one.name != LEVEL) or not (one.by_seed or where["scope"] == POOLED):
+        if where["split"].endswith(SELECT) and one.name != LEVEL:
             continue
-        by_seeds.setdefault(frozenset.intersection(*(present[model] for model in one.models)), []).append(one)
-    for seeds, shared in by_seeds.items():
+        seeds = frozenset.intersection(*(present[model] for model in one.models))
+        by_seeds.setdefault(frozenset(sorted(seeds)[:1]) if one.shared else seeds, []).append(one)
+    for seeds, alike in by_seeds.items():
         if seeds:
             rows = hands[hands["seed"].isin(seeds)]
             facts = {"clusters": rows["multiset"].nunique(), "seeds": len(seeds)}
-            yield from _estimate_together(rows, where, shared, bootstrap, facts)
+            yield from _estimate_together(rows, where, alike, bootstrap, facts)
 
 
 def _estimate_together(
     rows: pd.DataFrame, where: dict[str, str], quantities: list[Quantity], bootstrap: Bootstrap, facts: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
-    """Estimate quantities that the same seeds have: sums over clusters are as linear in the models as they are."""
+    """Estimate quantities that the same seeds have: samples are as linear in the models as they are."""
     models = sorted({model for one in quantities for model in one.models})
-    sums, counts = sum_clusters(rows, models, "multiset")
-    parts, wholes = (
-        sums @ np.array([[weights.get(model, 0.0) for weights in given] for model in models])
-        for given in ([one.part for one in quantities], [one.whole or {} for one in quantities])
-    )
-    means = bootstrap.average_sums(parts, counts)
-    for place, (one, mean) in enumerate(zip(quantities, means, strict=True)):
-        whole, count = wholes[:, place], len(rows)
+    sample = take_sample(rows, models, "multiset")
+    parts = _weigh(sample, models, [one.part for one in quantities])
+    means = bootstrap.average(parts, shared=True)
+    for one, mean in zip(quantities, means, strict=True):
         found: Resampled | None = mean
+        bound, count = choose_bound(one, where["split"]), len(rows)
         if one.whole is not None:
-            found = bootstrap.divide_sums(parts[:, place], whole, counts)
-            count = round(whole.sum()) if one.name == SOLVED else count
-        bound = choose_bound(one, where["split"])
+            part, whole = _weigh(sample, models, [one.part]), _weigh(sample, models, [one.whole])
+            found = bootstrap.divide(part, whole, shared=True)
+            count = round(float(whole.sums.sum())) if one.name == SOLVED else count
+            if found is None and one.name == SOLVED and count:
+                share = part.sums.sum() / whole.sums.sum()
+                yield _identify(one, where) | {"estimate": share, "bound": bound, "rows": count} | facts
         if found is not None:
             measured = found.describe(bootstrap.confidence, bound)
-        elif one.name == SOLVED and count:
-            measured = {"estimate": parts[:, place].sum() / whole.sum(), "low": np.nan, "high": np.nan, "bound": bound}
-        else:
-            continue
-        yield _identify(one, where) | measured | {"rows": count} | facts
+            if one.name in (LEVEL, SOLVED):
+                measured |= {"low": max(0.0, measured["low"]), "high": min(1.0, measured["high"])}
+            yield _identify(one, where) | measured | {"rows": count} | facts
+
+
+def _weigh(sample: Sample, models: list[str], weights: list[Mapping[str, float]]) -> Sample:
+    """Return the sample of weighted sums of models."""
+    return sample.combine(np.array([[one.get(model, 0.0) for one in weights] for model in models]))
 
 
 def _identify(quantity: Quantity, where: dict[str, str]) -> dict[str, str]:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from card24_pipeline.findings.models import name_model
-from card24_pipeline.findings.resampling import Bootstrap, Resampled
+from card24_pipeline.findings.reading import RUN
+from card24_pipeline.findings.resampling import Bootstrap, take_least, take_sample
 from card24_pipeline.study.vocabulary import (
     BANDS,
     BASE,
@@ -69,9 +70,9 @@ def pick_changes(table: pd.DataFrame, selected: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         table: ``seed``, ``pair``, ``step``, the arm (``sft_arm`` or ``rl_arm`` with ``sft_arm``), and others.
-        selected: ``seed``, ``sft_arm``, ``role``, ``step``.
+        selected: ``seed``, ``sft_arm``, ``role``, ``step``, and of spectra of RL ``rl_arm``.
     """
-    rows = table.merge(selected[["seed", "sft_arm", "role", "step"]], on=["seed", "sft_arm", "step"])
+    rows = table.merge(selected, on=[key for key in ("seed", "rl_arm", "sft_arm", "step") if key in selected])
     if "rl_arm" in rows:
         return rows.assign(
             subject=rows["rl_arm"] + "/from " + rows["role"], reference=rows["sft_arm"] + "/" + rows["role"]
@@ -88,7 +89,8 @@ def estimate_changes(spectra: pd.DataFrame, by_index: pd.DataFrame, bootstrap: B
     Args:
         spectra: Output of ``pick_changes`` on rows by band.
         by_index: The same on rows by index.
-        bootstrap: Settings of the intervals, whose clusters are matrices with all their seeds.
+        bootstrap: Settings of the intervals. A replicate's value is the mean over its matrices; of a single one, these
+            are drawn.
 
     Returns:
         One row per change, quantity, model of the change (observed, a null as the mean of its draws, the excess over
@@ -136,17 +138,17 @@ def _compare_models(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _average(table: pd.DataFrame, quantity: str, bootstrap: Bootstrap) -> Iterator[dict[str, Any]]:
-    """Average each model's column over the matrices that all of them have."""
+    """Average each model's column over seeds, in each over the matrices that all models have."""
     models = [name for name in table.columns if name not in MATRIX]
     paired = table.dropna()
     if paired.empty:
         return
     facts = {"rows": len(paired), "clusters": paired["tensor"].nunique(), "seeds": paired["seed"].nunique()}
-    means = dict(zip(models, bootstrap.resample_means(paired, models, "tensor"), strict=True))
+    sample = take_sample(paired, models, "tensor")
+    means = dict(zip(models, bootstrap.average(sample, shared=False), strict=True))
     excesses = [means[name] for name in (f"over {null}" for null in NULLS) if name in means]
     if len(excesses) == len(NULLS):
-        least = np.minimum.reduce([excess.draws for excess in excesses])
-        means[BOTH_NULLS] = Resampled(min(excess.estimate for excess in excesses), least)
+        means[BOTH_NULLS] = take_least(excesses)
     bound = SIGMA_BOUND if quantity == SIGMA_SHIFT else 0.0
     for model, mean in means.items():
         yield {"change_model": model} | mean.describe(bootstrap.confidence, bound) | facts
@@ -208,8 +210,8 @@ def estimate_return(rl_return: pd.DataFrame, starts: pd.DataFrame, bootstrap: Bo
 
     Args:
         rl_return: One row per seed, ``rl_arm``, ``sft_arm``, ``from_step``, ``reference`` (base or MaxOOD) and tensor.
-        starts: ``seed``, ``sft_arm``, ``role``, ``from_step``.
-        bootstrap: Settings of the intervals, whose clusters are matrices.
+        starts: ``RUN`` and ``role``.
+        bootstrap: Settings of the intervals, as ``estimate_changes`` takes it.
 
     Returns:
         Rows as ``estimate_changes`` has them, for each scope: ``WAY_BACK``, Σ ⟨Δ_RL, R − S⟩ / Σ ‖R − S‖² over
@@ -217,7 +219,7 @@ def estimate_return(rl_return: pd.DataFrame, starts: pd.DataFrame, bootstrap: Bo
         ``COSINE`` of Δ_RL and R − S, all matrices taken as one vector, without an interval; ``ANGLE_CHANGE``
         (degrees, negative is nearer), of the principal angle of the top subspaces to the reference's.
     """
-    runs = rl_return.merge(starts, on=["seed", "sft_arm", "from_step"])
+    runs = rl_return.merge(starts, on=RUN)
     if runs.empty:
         return pd.DataFrame()
     after, before = (runs[f"left_angle_{w}_degrees"] + runs[f"right_angle_{w}_degrees"] for w in ("after", "before"))
@@ -239,16 +241,18 @@ def estimate_return(rl_return: pd.DataFrame, starts: pd.DataFrame, bootstrap: Bo
 
 def _measure_return(runs: pd.DataFrame, bootstrap: Bootstrap) -> Iterator[dict[str, Any]]:
     facts = {"rows": len(runs), "clusters": runs["tensor"].nunique(), "seeds": runs["seed"].nunique()}
-    share = bootstrap.resample_share(runs, "projection", "distance_squared", "tensor")
+    way, whole, turned = (
+        take_sample(runs, [name], "tensor") for name in ("projection", "distance_squared", "angle_change")
+    )
+    share = bootstrap.divide(way, whole, shared=False)
     if share is not None:
         yield {"quantity": WAY_BACK} | share.describe(bootstrap.confidence, 0.0) | facts
-    (angle,) = bootstrap.resample_means(runs, ["angle_change"], "tensor")
+    (angle,) = bootstrap.average(turned, shared=False)
     yield {"quantity": ANGLE_CHANGE} | angle.describe(bootstrap.confidence, 0.0) | facts
     projection, distance, step = (float(runs[n].sum()) for n in ("projection", "distance_squared", "rl_norm_squared"))
     lengths = math.sqrt(distance * step)
     if lengths:
-        unknown = dict.fromkeys(("low", "high", "p_value"), math.nan)
-        yield {"quantity": COSINE, "estimate": projection / lengths, "bound": 0.0} | unknown | facts
+        yield {"quantity": COSINE, "estimate": projection / lengths, "bound": 0.0} | facts
 
 
 def _each_scope(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -12,9 +12,11 @@ from card24_pipeline.findings.models import MODEL_COLUMNS, STEP_ROLE, lay_out_ha
 from card24_pipeline.findings.reading import StudyTables
 from card24_pipeline.findings.resampling import Bootstrap
 from card24_pipeline.findings.runs import summarise_runs
-from card24_pipeline.study.vocabulary import ALL_HANDS, MIDDLE, POOLED
+from card24_pipeline.study.vocabulary import ALL_HANDS, MIDDLE, POOLED, is_id_level
 
-COLUMNS = [*ROW_KEY, "estimate", "low", "high", "bound", "p_value", "rows", "clusters", "seeds"]
+COLUMNS = [
+    *ROW_KEY, "estimate", "low", "high", "se_replicates", "se_hands", "bound", "p_value", "rows", "clusters", "seeds",
+]  # fmt: skip
 
 
 def estimate_study(
@@ -29,7 +31,9 @@ def estimate_study(
 
     Returns:
         The models (``list_models`` with ``mark_choices``), the estimates (``COLUMNS``; names that do not apply are
-        empty), and the RL runs (``summarise_runs``).
+        empty), and the RL runs (``summarise_runs``). ``se_replicates`` is the standard error by the spread between
+        seeds, which are whole replicates; ``se_hands`` that by the spread between hands, and between matrices of
+        weights where there is one seed.
     """
     wide = lay_out_hands(tables)
     models = list_models(tables, wide)
@@ -51,14 +55,15 @@ def estimate_study(
 
 def estimate_weights(tables: StudyTables, bootstrap: Bootstrap) -> list[pd.DataFrame]:
     """Estimate what SFT and RL did to the weights: changes of SFT, changes of RL, and RL's way back."""
-    pairs = (
-        (tables.sft_spectra, tables.sft_spectra_by_index),
-        (tables.rl_spectra, tables.rl_spectra_by_index),
-    )
-    selected = tables.selected_checkpoints
+    selected = tables.selected_checkpoints[["seed", "sft_arm", "role", "step"]]
+    selected = selected[~selected["role"].map(is_id_level)]
+    starts = tables.starts.rename(columns={"from_step": "step"})
     changes = [
-        estimate_changes(pick_changes(bands, selected), pick_changes(indices, selected), bootstrap)
-        for bands, indices in pairs
+        estimate_changes(pick_changes(bands, roles), pick_changes(indices, roles), bootstrap)
+        for bands, indices, roles in (
+            (tables.sft_spectra, tables.sft_spectra_by_index, selected),
+            (tables.rl_spectra, tables.rl_spectra_by_index, starts),
+        )
     ]
     return [*changes, estimate_return(tables.rl_return, tables.starts, bootstrap)]
 
@@ -67,7 +72,7 @@ def open_findings(
     models: pd.DataFrame, estimates: pd.DataFrame, runs: pd.DataFrame, *, ood: str, confidence: float
 ) -> Findings:
     """Open the tables of :func:`estimate_study` as they come back from files, where an empty name is a missing one."""
-    names = [name for name in MODEL_COLUMNS if name not in ("step", "knob", "embeddings", "cost_flops")]
+    names = [name for name in MODEL_COLUMNS if name not in ("step", "knob", "embeddings", "cost_flops", "shared")]
     return Findings(
         models.fillna(dict.fromkeys(names, "")), estimates.fillna(dict.fromkeys(ROW_KEY, "")), runs, ood, confidence
     )

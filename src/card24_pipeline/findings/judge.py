@@ -12,11 +12,11 @@ from card24_pipeline.findings.published import measure_published
 from card24_pipeline.findings.statements import Statement, describe
 from card24_pipeline.study.vocabulary import EXPLORATORY, FAILS, HOLDS, UNDECIDED
 
-MEASURED = ("estimate", "low", "high", "p_value", "clusters", "seeds")
+MEASURED = ("estimate", "low", "high", "se_replicates", "se_hands", "p_value", "clusters", "seeds")
 
 
 def judge_statements(
-    statements: Sequence[Statement], findings: Findings, published: pd.DataFrame
+    statements: Sequence[Statement], findings: Findings, published: pd.DataFrame, *, replicates: int
 ) -> list[dict[str, Any]]:
     """Judge the confirmatory statements together, by Holm's step-down procedure (Holm 1979, Scand. J. Stat. 6).
 
@@ -27,12 +27,13 @@ def judge_statements(
         statements: All statements.
         findings: The study's tables.
         published: The published accuracies.
+        replicates: How many a confirmatory statement must rest on; with fewer it is exploratory as the others are.
 
     Returns:
-        One record per statement: its own fields; ``estimate``, ``low``, ``high``, ``p_value``, ``clusters``, ``seeds``
-        (None where nothing was measured), ``by_seed``, ``cluster``, ``note``, ``p_holm`` (of confirmatory ones),
-        ``published``, and the ``verdict``: *holds* if ``p_holm`` is below 1 − level and the estimate lies on the
-        claimed side, *does not hold* if on the other, else *undecided*; *exploratory* of all other statements.
+        One record per statement: its own fields; ``MEASURED`` (None where nothing was measured), ``by_seed``,
+        ``cluster``, ``note``, ``p_holm`` (of those that are judged), ``published``, and the ``verdict``: *holds* if
+        ``p_holm`` is below 1 − level and the estimate lies on the claimed side, *does not hold* if on the other, else
+        *undecided*; *exploratory* of all other statements.
 
     Raises:
         ValueError: If a statement's bound is not the one that the estimate's p-value is for.
@@ -42,13 +43,21 @@ def judge_statements(
         row = found[one.key].row
         if row is not None and row["bound"] != one.bound:
             raise ValueError(f"statement {one.key}: its bound is {one.bound}, that of its estimate {row['bound']}")
-    p_values = {
-        one.key: float(row["p_value"])
-        for one in statements
-        if one.confirmatory and (row := found[one.key].row) is not None
-    }
+    judged = [one.key for one in statements if one.confirmatory and _count(found[one.key], findings) >= replicates]
+    p_values = {key: float(row["p_value"]) for key in judged if (row := found[key].row) is not None}
     adjusted = adjust_p_values(p_values)
-    return [_judge(one, found[one.key], adjusted.get(one.key), findings, published) for one in statements]
+    records = []
+    for one in statements:
+        record = _judge(one, found[one.key], adjusted.get(one.key), findings, published)
+        if one.confirmatory and one.key not in judged:
+            record |= {"verdict": EXPLORATORY, "why_exploratory": f"fewer than {replicates} replicates"}
+        records.append(record)
+    return records
+
+
+def _count(found: Found, findings: Findings) -> int:
+    """Count the replicates that an estimate rests on; the study's where nothing was measured."""
+    return len(findings.seeds) if found.row is None else int(found.row["seeds"])
 
 
 def adjust_p_values(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -70,7 +79,7 @@ def _judge(
         verdict = HOLDS if (row["estimate"] > one.bound) == (one.side == "above") else FAILS
     return {
         **describe(one),
-        **{name: None if row is None else row[name] for name in MEASURED},
+        **{name: None if row is None or pd.isna(row[name]) else row[name] for name in MEASURED},
         "cluster": "" if row is None else "multisets" if row["split"] else "matrices",
         "by_seed": dict(found.by_seed),
         "note": found.note,

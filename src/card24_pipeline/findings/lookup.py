@@ -12,7 +12,18 @@ import pandas as pd
 from card24_pipeline.findings.accuracy import DIFFERENCE, LEVEL, RECOVERED
 from card24_pipeline.findings.models import name_model, name_run
 from card24_pipeline.study.rows import read_rows
-from card24_pipeline.study.vocabulary import ALL_HANDS, BASE, END, MIDDLE, OBSERVED, POOLED, RUNG, title_role
+from card24_pipeline.study.vocabulary import (
+    ALL_HANDS,
+    BASE,
+    END,
+    MIDDLE,
+    OBSERVED,
+    POOLED,
+    RUNG,
+    is_id_level,
+    sort_roles,
+    title_role,
+)
 
 Row = Mapping[str, Any]
 ROW_KEY = ["quantity", "subject", "reference", "split", "hands", "change_model", "scope"]
@@ -78,10 +89,26 @@ class Findings:
         """Return the model after RL from a role, by the first of ``rl_arms``; empty where there is no RL."""
         return name_run(self.rl_arms[0], role) if self.rl_arms else ""
 
-    @property
+    @cached_property
+    def sft_arms(self) -> list[str]:
+        """All SFT arms, the claims' first."""
+        return [str(arm) for arm in self.models.loc[self.models["kind"] == "sft", "sft_arm"].unique()]
+
+    @cached_property
     def seeds(self) -> list[str]:
-        """The scopes of single seeds, as ``seed 0``."""
+        """The scopes of single seeds, as ``seed 0``: the study's replicates."""
         return [scope for scope in self.estimates["scope"].unique() if scope != POOLED]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether all there is stands on one base: a single replicate, or a base that was given to all of them."""
+        return len(self.seeds) == 1 or bool(self.models.loc[self.models["kind"] == "base", "shared"].all())
+
+    def list_levels(self, *arms: str) -> list[str]:
+        """Return the levels of ID that all of these SFT arms reach in some seed, by rising ID."""
+        sft = self.models[self.models["kind"] == "sft"]
+        reached = [set(sft.loc[sft["sft_arm"] == arm, "role"]) for arm in arms]
+        return sort_roles(filter(is_id_level, set.intersection(*reached)))
 
     def find(
         self,
@@ -146,13 +173,17 @@ class Findings:
         runs = self.runs[(self.runs["rl_arm"] == arm) & roles]
         return bool(len(runs)) and bool(runs["counts"].all())
 
+    @cached_property
+    def _sft_arms(self) -> dict[str, str]:
+        return dict(zip(self.models["model"], self.models["sft_arm"], strict=True))
+
     def title(self, model: str) -> str:
         """Write a model as it stands in tables and figures; the first SFT arm goes without its name."""
         arm, _, name = model.partition("/")
         if not name:
             return model
+        sft_arm = self._sft_arms.get(model, self.sft_arm)
+        other = "" if sft_arm == self.sft_arm else f" ({sft_arm})"
         if name.startswith("from "):
-            start = title_role(name.removeprefix("from "))
-            return f"{arm} RL from {start}"
-        named = name if " " in name else title_role(name)
-        return named if arm == self.sft_arm else f"{named} ({arm})"
+            return f"{arm} RL from {title_role(name.removeprefix('from '))}{other}"
+        return f"{name if ' ' in name else title_role(name)}{other}"

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from card24_pipeline.findings.reading import StudyTables
+from card24_pipeline.findings.reading import RUN, StudyTables
 from card24_pipeline.study.rows import read_rows
-from card24_pipeline.study.vocabulary import BASE, END, MAX_OOD, MIDDLE, RUNG, sort_roles
+from card24_pipeline.study.vocabulary import BASE, END, MIDDLE, RUNG, sort_roles
 
 HAND = ["seed", "split", "base_met_multiset", "hand", "multiset"]
 MODEL_COLUMNS = [
     "model", "kind", "sft_arm", "arm", "role", "step", "family", "method", "donor", "knob_name", "knob", "sigma",
-    "matrices", "embeddings", "cost_flops",
+    "matrices", "embeddings", "cost_flops", "shared",
 ]  # fmt: skip
 STEP_ROLE = "step"
 """Role of the SFT checkpoints by step, beside those by role, which stand for one step or another by the seed."""
@@ -42,7 +42,7 @@ def lay_out_hands(tables: StudyTables) -> pd.DataFrame:
     """
     sft, rl, edits = tables.sft_hand_scores, tables.rl_hand_scores, tables.edit_hand_scores
     roles = sft.merge(tables.selected_checkpoints, on=["seed", "sft_arm", "step"])
-    runs = rl.merge(tables.starts, on=["seed", "sft_arm", "from_step"])
+    runs = rl.merge(tables.starts, on=RUN)
     parts = (
         sft.assign(model=sft["sft_arm"] + "/step " + sft["step"].astype(str)),
         roles.assign(model=roles["sft_arm"] + "/" + roles["role"]),
@@ -52,10 +52,9 @@ def lay_out_hands(tables: StudyTables) -> pd.DataFrame:
     long = pd.concat([part[[*HAND, "model", "passed"]] for part in parts], ignore_index=True)
     wide = long.astype({"passed": np.float64}).pivot(index=HAND, columns="model", values="passed")
     wide.columns.name = None
-    base = tables.base_hand_scores.set_index(["split", "hand"])["passed"].astype(np.float64)
-    wide[BASE] = base.reindex(
-        pd.MultiIndex.from_arrays([wide.index.get_level_values(n) for n in ("split", "hand")])
-    ).array
+    keys = ["split", "hand"] if tables.base_is_shared else ["seed", "split", "hand"]
+    base = tables.base_hand_scores.set_index(keys)["passed"].astype(np.float64)
+    wide[BASE] = base.reindex(pd.MultiIndex.from_arrays([wide.index.get_level_values(key) for key in keys])).array
     _check_hands(wide)
     return pd.concat([wide, _average_rungs(wide, tables)], axis="columns")
 
@@ -70,20 +69,23 @@ def list_models(tables: StudyTables, models: Container[str]) -> pd.DataFrame:
     Returns:
         Columns ``MODEL_COLUMNS``, one row per model: ``kind`` (base, sft, rl or edit), ``arm`` (of RL or edits),
         ``role`` of the SFT checkpoint that it is or started from, and ``cost_flops`` for one seed, a mean over seeds:
-        of the edit, of all updates of RL, 0 for a checkpoint as it is.
+        of the edit, of all updates of RL, 0 for a checkpoint as it is. ``shared`` is true of a base that was given,
+        which is one for all seeds.
 
     Raises:
         ValueError: If a variant was described and not scored, or scored and not described.
     """
     blank: dict[str, Any] = dict.fromkeys(MODEL_COLUMNS, "") | {"step": 0, "knob": np.nan, "embeddings": False}
-    rows = [blank | {"model": BASE, "kind": "base", "role": BASE, "family": BASE, "method": BASE, "cost_flops": 0.0}]
+    blank |= {"shared": False, "cost_flops": 0.0}
+    about_base = {"model": BASE, "kind": "base", "role": BASE, "family": BASE, "method": BASE}
+    rows = [blank | about_base | {"shared": tables.base_is_shared}]
     sft = tables.sft_hand_scores
     for arm, chosen in tables.selected_checkpoints.groupby("sft_arm", sort=False):
         found = [(role, 0, name_model(str(arm), role)) for role in [*sort_roles(chosen["role"]), MIDDLE]]
         steps = sorted(sft.loc[sft["sft_arm"] == arm, "step"].unique())
         found += [(STEP_ROLE, int(step), name_model(str(arm), f"step {step}")) for step in steps]
         rows += [
-            blank | {"model": model, "kind": "sft", "sft_arm": arm, "role": role, "step": step, "cost_flops": 0.0}
+            blank | {"model": model, "kind": "sft", "sft_arm": arm, "role": role, "step": step}
             | {"family": model, "method": role}
             for role, step, model in found
             if model in models
@@ -94,13 +96,13 @@ def list_models(tables: StudyTables, models: Container[str]) -> pd.DataFrame:
 
 def _list_rl(tables: StudyTables, models: Container[str]) -> Iterator[dict[str, Any]]:
     runs = tables.rl_history.groupby(["rl_arm", "sft_arm", "seed", "from_step"], sort=False)["flops"].max()
-    spent = runs.reset_index().merge(tables.starts, on=["seed", "sft_arm", "from_step"])
+    spent = runs.reset_index().merge(tables.starts, on=RUN)
     for (arm, sft_arm), own in spent.groupby(["rl_arm", "sft_arm"], sort=False):
         costs = own.groupby("role")["flops"].mean()
         for role in [*sort_roles(costs.index), MIDDLE]:
             model = name_run(str(arm), role)
             if model in models:
-                cost = costs.get(role, costs.drop([MAX_OOD, END], errors="ignore").mean())
+                cost = costs.get(role, costs[[other for other in costs.index if other.startswith(RUNG)]].mean())
                 yield {"model": model, "kind": "rl", "sft_arm": sft_arm, "arm": arm, "role": role, "family": model} | {
                     "method": arm,
                     "cost_flops": float(cost),

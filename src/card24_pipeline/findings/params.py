@@ -8,9 +8,18 @@ from card24_pipeline.parameters.base import Params
 
 
 class FindingsParams(Params):
-    """Intervals, and whether a scale only checks that every stage runs, so that its figures mean nothing."""
+    """Intervals and verdicts.
+
+    Attributes:
+        confidence: Level of all intervals.
+        resamples: Draws of the bootstrap over hands.
+        bootstrap_seed: Their seed.
+        replicates_for_verdicts: Statements that rest on fewer replicates get an interval and no verdict.
+        engineering_only: Whether a scale only checks that every stage runs, so that its figures mean nothing.
+    """
 
     confidence: float = Field(gt=0, lt=1)
     resamples: int = Field(ge=100)
     bootstrap_seed: NonNegativeInt
+    replicates_for_verdicts: int = Field(ge=2)
     engineering_only: bool

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from card24_pipeline.parameters.plain import to_plain
-from card24_pipeline.study.vocabulary import ARMS
+from card24_pipeline.study.vocabulary import ARMS, starts_from
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class StudyTables:
     whose checkpoints that one starts from.
 
     Attributes:
-        base_hand_scores: The base's graded hands, which seeds share: no such columns.
+        base_hand_scores: The base's graded hands: no arm, and of a given base, which seeds share, no ``seed``.
         sft_hand_scores: Graded hands by SFT ``step``.
         selected_checkpoints: ``role`` and ``step``; two roles may share a step.
         rl_hand_scores: Graded hands after RL by ``from_step``.
@@ -33,6 +34,7 @@ class StudyTables:
         rl_spectra: Spectra before and after RL, by band.
         rl_spectra_by_index: The same by index.
         rl_return: RL's way back, by matrix.
+        rl_arms: The blocks of the RL arms, with ``sft_arm`` and ``roles``.
     """
 
     base_hand_scores: pd.DataFrame
@@ -48,17 +50,31 @@ class StudyTables:
     rl_spectra: pd.DataFrame
     rl_spectra_by_index: pd.DataFrame
     rl_return: pd.DataFrame
+    rl_arms: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def base_is_shared(self) -> bool:
+        """Whether one base, which was given, stands for all seeds."""
+        return "seed" not in self.base_hand_scores
 
     @property
     def starts(self) -> pd.DataFrame:
-        """The selected checkpoints as starts of RL: ``seed``, ``sft_arm``, ``role``, ``from_step``."""
-        selected = self.selected_checkpoints[["seed", "sft_arm", "role", "step"]]
-        return selected.rename(columns={"step": "from_step"})
+        """The checkpoints that RL arms start from, with each role that they start from: ``RUN`` and ``role``."""
+        selected = self.selected_checkpoints[["seed", "sft_arm", "role", "step"]].rename(columns={"step": "from_step"})
+        parts = [
+            selected[
+                (selected["sft_arm"] == block["sft_arm"]) & selected["role"].map(partial(starts_from, block["roles"]))
+            ].assign(rl_arm=arm)
+            for arm, block in self.rl_arms.items()
+        ]
+        return pd.concat(parts, ignore_index=True)
 
 
-BASE_TABLE, *FRAMES = (field.name for field in fields(StudyTables))
+RUN = ["seed", "rl_arm", "sft_arm", "from_step"]
+"""Columns that tell runs of RL apart."""
+
+FRAMES = tuple(field.name for field in fields(StudyTables) if field.name != "rl_arms")
 STUDY_INPUTS = {
-    BASE_TABLE: BASE_TABLE,
     **{name: f"{name}@all" for name in FRAMES},
     "seeds": "params:seeds",
     **{name: f"params:{name}" for name in ARMS.values()},
@@ -69,16 +85,16 @@ FINDINGS = ("models@table", "estimates@table", "rl_runs@table")
 """Outputs of ``estimate_study``."""
 
 STUDY_PARAMETERS = (
-    "game", "base_model", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms", "findings",
+    "game", "base_model", "sft", "sft_arms", "scoring", "selection", "rl", "rl_arms", "spectra", "edit_arms",
+    "findings",
 )  # fmt: skip
 """The blocks of parameters that a study is made with."""
 
 
-def read_study(base_hand_scores: pd.DataFrame, seeds: Sequence[int], inputs: Mapping[str, Any]) -> StudyTables:
+def read_study(seeds: Sequence[int], inputs: Mapping[str, Any]) -> StudyTables:
     """Read the tables of every seed and arm.
 
     Args:
-        base_hand_scores: The base's graded hands.
         seeds: The study's seeds.
         inputs: The other inputs of ``STUDY_INPUTS``.
     """
@@ -89,4 +105,4 @@ def read_study(base_hand_scores: pd.DataFrame, seeds: Sequence[int], inputs: Map
         sft_arms = {name: block["sft_arm"] for name, block in blocks[column].items()}
         with_it = {name: frame for name, frame in frames.items() if column in frame}
         frames |= {name: frame.assign(sft_arm=frame[column].map(sft_arms)) for name, frame in with_it.items()}
-    return StudyTables(base_hand_scores, **frames)
+    return StudyTables(**frames, rl_arms=blocks["rl_arm"])

@@ -1,7 +1,8 @@
-"""The bootstrap behind every interval: whole clusters of rows are drawn with replacement."""
+"""The statistics behind every interval: replicates are the unit, and whole clusters of rows are drawn anew."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,42 +14,127 @@ from numpy.typing import NDArray
 
 from card24_pipeline.evaluation.statistics import Interval
 
+Array = NDArray[np.float64]
+REPLICATE = "seed"
+"""The column that tells replicates apart."""
+
 
 @dataclass(frozen=True)
 class Resampled:
-    """A statistic of all rows, and what it comes to in each draw (draws,)."""
+    """An estimate, what each replicate says of it, and what it comes to when clusters are drawn anew.
+
+    With several replicates its standard error² is the spread between replicates, s²/R, and that between draws of
+    clusters, which all replicates share: each leaves out what the other covers. The sum errs on the wide side, for
+    replicates that answer the same hands differ by these hands too. Intervals and p-values are those of Student's t
+    with R − 1 degrees of freedom. With one replicate they are the percentiles of the draws, and conditional on it.
+
+    Attributes:
+        estimate: The mean over replicates, or a ratio of such means.
+        values: Each replicate's own value (replicates,), of a ratio its jackknife pseudo-value, R times the ratio less
+            R − 1 times that without the replicate: these spread as the jackknife has it (Tukey 1958; Efron &
+            Tibshirani 1993, ch. 11).
+        draws: The estimate in each draw of clusters (draws,), a ratio linearised; none where replicates share none.
+    """
 
     estimate: float
-    draws: NDArray[np.float64]
+    values: Array
+    draws: Array
+
+    @property
+    def se_replicates(self) -> float:
+        """Standard error by the spread between replicates, NaN of a single one."""
+        count = len(self.values)
+        return float(self.values.std(ddof=1)) / math.sqrt(count) if count > 1 else math.nan
+
+    @property
+    def se_hands(self) -> float:
+        """Standard error by the spread between draws, NaN where there are none."""
+        return float(self.draws.std(ddof=1)) if len(self.draws) else math.nan
 
     def interval(self, confidence: float) -> Interval:
-        """Return the percentile interval of a two-sided level, such as 0.95."""
+        """Return the interval of a two-sided level, such as 0.95."""
         tail = (1 - confidence) / 2
-        low, high = np.quantile(self.draws, [tail, 1 - tail])
-        return Interval(self.estimate, float(low), float(high))
+        if len(self.values) == 1:
+            low, high = np.quantile(self.draws, [tail, 1 - tail])
+            return Interval(self.estimate, float(low), float(high))
+        from scipy.special import stdtrit
+
+        reach = float(stdtrit(len(self.values) - 1, 1 - tail)) * self._se
+        return Interval(self.estimate, self.estimate - reach, self.estimate + reach)
 
     def p_value(self, bound: float) -> float:
-        """Return the two-sided p-value of the statistic being ``bound``.
+        """Return the two-sided p-value of the quantity being ``bound``.
 
-        Twice the smaller share of draws on either side, the observed sample counted among them, so that it is never
-        0 (Davison & Hinkley 1997, eq. 4.11).
+        With one replicate, twice the smaller share of draws on either side, the observed sample counted among them, so
+        that it is never 0 (Davison & Hinkley 1997, eq. 4.11).
         """
-        beyond = min(np.count_nonzero(self.draws <= bound), np.count_nonzero(self.draws >= bound))
-        return float(min(1.0, 2 * (1 + beyond) / (1 + len(self.draws))))
+        if len(self.values) == 1:
+            beyond = min(np.count_nonzero(self.draws <= bound), np.count_nonzero(self.draws >= bound))
+            return float(min(1.0, 2 * (1 + beyond) / (1 + len(self.draws))))
+        from scipy.special import stdtr
+
+        distance = abs(self.estimate - bound)
+        if not self._se:
+            return float(distance == 0)
+        return 2 * float(stdtr(len(self.values) - 1, -distance / self._se))
+
+    @property
+    def _se(self) -> float:
+        return math.hypot(*(each for each in (self.se_replicates, self.se_hands) if not math.isnan(each)))
 
     def describe(self, confidence: float, bound: float) -> dict[str, Any]:
-        """Return the columns of a table of estimates: the estimate, its interval and its p-value for a bound."""
+        """Return the columns of a table of estimates: estimate, interval, standard errors, p-value for a bound."""
         interval = self.interval(confidence)
         found = {"estimate": interval.estimate, "low": interval.low, "high": interval.high}
+        found |= {"se_replicates": self.se_replicates, "se_hands": self.se_hands}
         return found | {"bound": bound, "p_value": self.p_value(bound)}
 
 
 @dataclass(frozen=True)
-class Bootstrap:
-    """Draws whole clusters: all rows of one (its orders, its seeds) move together.
+class Sample:
+    """What estimates are made of.
 
-    The draws cover the choice of clusters only and are conditional on the models at hand. They depend on the number
-    of clusters and the seed alone, so quantities over the same clusters share them and their difference is paired.
+    Attributes:
+        sums: Sums over each cluster's rows, those of all replicates (clusters, columns).
+        counts: Numbers of these rows (clusters,).
+        means: Means over each replicate's rows (replicates, columns).
+    """
+
+    sums: Array
+    counts: Array
+    means: Array
+
+    def combine(self, weights: Array) -> Sample:
+        """Return the sample of weighted sums of columns, by weights (columns, new columns)."""
+        return Sample(self.sums @ weights, self.counts, self.means @ weights)
+
+
+def take_sample(rows: pd.DataFrame, values: Sequence[str], cluster: str) -> Sample:
+    """Take columns of a frame as a sample.
+
+    Args:
+        rows: A frame with the columns ``REPLICATE`` and ``cluster``, and the numeric columns ``values``.
+        values: Columns of the sample.
+        cluster: Column that names the clusters.
+
+    Raises:
+        ValueError: If there are no rows.
+    """
+    if rows.empty:
+        raise ValueError("there are no rows to draw from")
+    columns = list(values)
+    grouped = rows.groupby(cluster, sort=True)
+    sums, counts = grouped[columns].sum(), grouped.size()
+    means = rows.groupby(REPLICATE, sort=True)[columns].mean()
+    return Sample(*(np.asarray(table, dtype=np.float64) for table in (sums, counts, means)))
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Draws whole clusters: all rows of one (its orders, its replicates) move together.
+
+    Draws depend on the number of clusters and the seed alone, so quantities over the same clusters share them and
+    their difference is paired.
 
     Attributes:
         resamples: Number of draws.
@@ -60,63 +146,56 @@ class Bootstrap:
     seed: int
     confidence: float
 
-    def resample_means(self, rows: pd.DataFrame, values: Sequence[str], cluster: str) -> list[Resampled]:
-        """Return column means over all rows, and the same in every draw.
+    def average(self, sample: Sample, *, shared: bool) -> list[Resampled]:
+        """Return the mean over replicates of each column.
 
         Args:
-            rows: A frame with the column ``cluster`` and the numeric columns ``values``.
-            values: Columns to average.
-            cluster: Column that names the clusters.
-
-        Raises:
-            ValueError: If there are no rows.
+            sample: What to average.
+            shared: Whether replicates share the clusters, as they do hands. Matrices are each replicate's own, and all
+                that it has: of several replicates, only the spread between these counts.
         """
-        return self.average_sums(*sum_clusters(rows, values, cluster))
+        estimates = sample.means.mean(axis=0)
+        if len(sample.means) > 1 and not shared:
+            draws = np.empty((0, len(estimates)))
+        else:
+            weights = _draw_weights(len(sample.counts), self.resamples, self.seed)
+            draws = (weights @ sample.sums) / (weights @ sample.counts)[:, None]
+        return [
+            Resampled(float(estimate), sample.means[:, place], draws[:, place])
+            for place, estimate in enumerate(estimates)
+        ]
 
-    def resample_share(self, rows: pd.DataFrame, part: str, whole: str, cluster: str) -> Resampled | None:
-        """Return mean ``part`` as a share of mean ``whole``; see :meth:`divide_sums`."""
-        sums, counts = sum_clusters(rows, [part, whole], cluster)
-        return self.divide_sums(sums[:, 0], sums[:, 1], counts)
+    def divide(self, part: Sample, whole: Sample, *, shared: bool) -> Resampled | None:
+        """Return one column's mean over replicates as a share of another's.
 
-    def average_sums(self, sums: NDArray[np.float64], counts: NDArray[np.float64]) -> list[Resampled]:
-        """Return means out of the sums (clusters, columns) and the numbers of rows (clusters,) of clusters."""
-        weights = _draw_weights(len(counts), self.resamples, self.seed)
-        means = (weights @ sums) / (weights @ counts)[:, None]
-        estimates = sums.sum(axis=0) / counts.sum()
-        return [Resampled(float(estimate), means[:, place]) for place, estimate in enumerate(estimates)]
-
-    def divide_sums(
-        self, part: NDArray[np.float64], whole: NDArray[np.float64], counts: NDArray[np.float64]
-    ) -> Resampled | None:
-        """Return one mean as a share of another, the ratio in every draw.
-
-        None unless the whole's own interval lies above 0, for a share of what may be nothing says nothing. The few
-        draws whose whole is not above 0 count as a share beyond all bounds with the sign of the part.
+        A ratio of means, and no mean of ratios: a replicate that lost next to nothing would have next to any share.
+        None unless the whole's own interval lies above 0, for a share of what may be nothing has no bounds (Fieller
+        1954). Of several replicates, draws are linearised, (part − ratio × whole) / mean whole (Cochran 1977, §6.4);
+        of one, the few draws whose whole is not above 0 count as beyond all bounds with the sign of the part.
         """
-        (lost,) = self.average_sums(whole[:, None], counts)
+        (lost,) = self.average(whole, shared=shared)
         if lost.interval(self.confidence).low <= 0:
             return None
-        weights = _draw_weights(len(counts), self.resamples, self.seed)
-        return Resampled(float(part.sum() / whole.sum()), (weights @ part) / np.maximum(weights @ whole, 1e-9))
+        parts, wholes = part.means[:, 0], whole.means[:, 0]
+        count, ratio = len(parts), float(parts.sum() / wholes.sum())
+        if count == 1:
+            weights = _draw_weights(len(part.counts), self.resamples, self.seed)
+            draws = (weights @ part.sums[:, 0]) / np.maximum(weights @ whole.sums[:, 0], 1e-9)
+            return Resampled(ratio, np.array([ratio]), draws)
+        without = (parts.sum() - parts) / (wholes.sum() - wholes)
+        residuals = Sample(part.sums - ratio * whole.sums, part.counts, part.means - ratio * whole.means)
+        (spread,) = self.average(residuals, shared=shared)
+        return Resampled(ratio, count * ratio - (count - 1) * without, ratio + spread.draws / wholes.mean())
 
 
-def sum_clusters(
-    rows: pd.DataFrame, values: Sequence[str], cluster: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the sums of columns in every cluster (clusters, columns) and its number of rows (clusters,).
-
-    Raises:
-        ValueError: If there are no rows.
-    """
-    if rows.empty:
-        raise ValueError("there are no rows to draw from")
-    grouped = rows.groupby(cluster, sort=True)
-    sums, counts = grouped[list(values)].sum(), grouped.size()
-    return np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+def take_least(several: Sequence[Resampled]) -> Resampled:
+    """Return the least of several means: the least in each replicate and in each draw."""
+    values, draws = (np.minimum.reduce([getattr(one, name) for one in several]) for name in ("values", "draws"))
+    return Resampled(float(values.mean()), values, draws)
 
 
 @lru_cache(maxsize=16)
-def _draw_weights(clusters: int, resamples: int, seed: int) -> NDArray[np.float64]:
+def _draw_weights(clusters: int, resamples: int, seed: int) -> Array:
     """Return how often each cluster is drawn in each draw (draws, clusters)."""
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from card24_pipeline.findings.reading import RUN
 from card24_pipeline.study.vocabulary import ALL_HANDS
 
 MIN_UPDATES = 60
@@ -23,7 +24,7 @@ def summarise_runs(history: pd.DataFrame, scores: pd.DataFrame, starts: pd.DataF
     Args:
         history: One row per ``seed``, ``rl_arm``, ``sft_arm``, ``from_step`` and update; ``hands`` is a running total.
         scores: One row per ``seed``, ``rl_arm``, ``from_step``, split and group of hands.
-        starts: ``seed``, ``sft_arm``, ``role``, ``from_step``.
+        starts: ``RUN`` and ``role``.
         ood: Name of the OOD split.
 
     Returns:
@@ -41,10 +42,9 @@ def summarise_runs(history: pd.DataFrame, scores: pd.DataFrame, starts: pd.DataF
 
         A figure that an algorithm lacks is NaN.
     """
-    run = ["seed", "rl_arm", "sft_arm", "from_step"]
     summaries = pd.DataFrame(
-        {**dict(zip(run, key, strict=True)), **_summarise_history(updates)}
-        for key, updates in history.groupby(run, sort=False)
+        {**dict(zip(RUN, key, strict=True)), **_summarise_history(updates)}
+        for key, updates in history.groupby(RUN, sort=False)
     )
     if summaries.empty:
         return pd.DataFrame(columns=["seed", "rl_arm", "role", "counts"])
@@ -52,9 +52,7 @@ def summarise_runs(history: pd.DataFrame, scores: pd.DataFrame, starts: pd.DataF
     measured = whole.rename(
         columns={"forward_kl_nats": "kl_base_nats", "card_to_number_accuracy": "ood_card_to_number"}
     )[["seed", "rl_arm", "from_step", "kl_base_nats", "ood_card_to_number"]]
-    table = summaries.merge(starts, on=["seed", "sft_arm", "from_step"]).merge(
-        measured, on=["seed", "rl_arm", "from_step"]
-    )
+    table = summaries.merge(starts, on=RUN).merge(measured, on=["seed", "rl_arm", "from_step"])
     first = ["seed", "rl_arm", "role", "from_step", "sft_arm"]
     return table[[*first, *(name for name in table.columns if name not in first)]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from card24_pipeline.page.figure import MANY_POINTS, PERCENT, Figure
-from card24_pipeline.study.vocabulary import Style, style_series
+from card24_pipeline.study.vocabulary import Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PANEL_WIDTH, PANEL_HEIGHT, ROW_HEIGHT = 6.0, 4.0, 0.32  # inches
 LEGEND_COLUMNS = 4
+LABEL_GAP = 0.05  # of the panel's height
 HATCHES = ("", "//", "\\\\", "xx", "--", "||", "++")
 
 
@@ -34,10 +35,11 @@ def draw_figure(figure: Figure) -> Drawing:
     height = max(PANEL_HEIGHT, ROW_HEIGHT * len(figure.places)) if tall else PANEL_HEIGHT
     drawing = Drawing(figsize=(PANEL_WIDTH * columns, height * rows + 0.8), layout="constrained")
     grid = drawing.subplots(rows, columns, squeeze=False, sharey=not figure.own_y, sharex=not tall)
-    styles = style_series(figure.series)
+    styles = figure.styles
     for axes, panel in zip(grid.flat, figure.panels, strict=False):
         _draw_panel(axes, figure, figure.table[figure.table["panel"] == panel], styles)
         axes.set_title(panel if len(figure.panels) > 1 else figure.title)
+        _write_labels(axes, figure, panel, styles)
     for axes in list(grid.flat)[: len(figure.panels)]:
         _set_scales(axes, figure)  # once all is drawn: panels may share their limits
     for axes in list(grid.flat)[len(figure.panels) :]:
@@ -73,6 +75,7 @@ def _draw_panel(axes: Axes, figure: Figure, table: pd.DataFrame, styles: dict[st
 def _draw_series(axes: Axes, figure: Figure, series: str, points: pd.DataFrame, style: Style) -> None:
     joined, many = figure.joins(series), len(points) > MANY_POINTS
     names = {name: place for place, name in enumerate(figure.places)}
+    bold, part = series in figure.labelled, series in figure.parts
     at = points["x"]
     if figure.categories or figure.sideways:
         # Points that are not joined stand beside each other.
@@ -87,13 +90,24 @@ def _draw_series(axes: Axes, figure: Figure, series: str, points: pd.DataFrame, 
         yerr=None if figure.sideways else bars,
         color=style.colour,
         linestyle=style.dash if joined else "none",
-        marker="" if many and joined else style.marker,
-        markersize=5,
-        linewidth=1.4,
+        marker="" if (many and joined) or part else style.marker,
+        markersize=9 if figure.labelled and not joined else 5,
+        linewidth=0.7 if part else 2.4 if bold else 1.4,
+        alpha=0.55 if part else 1.0,
         elinewidth=0.8,
         capsize=2,
-        label=series,
+        zorder=2 if part else 4 if figure.labelled and not joined else 3,
+        label="" if bold or part else series,
     )
+
+
+def _write_labels(axes: Axes, figure: Figure, panel: str, styles: dict[str, Style]) -> None:
+    """Write the names of series beside their last points."""
+    for name, x, _, height in figure.place_labels(panel, LABEL_GAP):
+        axes.annotate(
+            name, (x, height), xytext=(8, 0), textcoords="offset points", color=styles[name].colour, fontsize=9,
+            fontweight="bold", va="center", annotation_clip=False,
+        )  # fmt: skip
 
 
 def _draw_bars(axes: Axes, figure: Figure, table: pd.DataFrame, styles: dict[str, Style]) -> None:

@@ -20,7 +20,7 @@ def pack_hands(models: Mapping[tuple[str, int | None], pd.DataFrame], roles: Map
     """Pack graded hands into base64 of gzip of JSON; the same hands always give the same text.
 
     Args:
-        models: Graded hands by model and seed (None for the base, which seeds share), each with the same hands:
+        models: Graded hands by model and seed (None for one that seeds share), each with the same hands:
             columns ``split``, ``hand``, ``cards``, ``answer``, ``outcome``.
         roles: Names that stand for one model or another by the seed: the model's name by role and seed.
 

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -14,7 +14,8 @@ from markupsafe import Markup, escape
 from card24_pipeline.page.figure import Figure
 from card24_pipeline.page.plotting import render_figure
 from card24_pipeline.page.reports import count_published_hands, load_templates
-from card24_pipeline.page.tables import describe_claim
+from card24_pipeline.page.tables import describe_claim, is_decided
+from card24_pipeline.page.titles import describe_basis
 from card24_pipeline.study.vocabulary import CLAIMS, EXPLORATORY, FAILS, HOLDS, MEANINGLESS, UNDECIDED
 
 MARKS = {HOLDS: ("✓", "holds"), FAILS: ("✗", "fails"), UNDECIDED: ("?", "open"), EXPLORATORY: ("", "plain")}
@@ -22,11 +23,12 @@ MARKS = {HOLDS: ("✓", "holds"), FAILS: ("✗", "fails"), UNDECIDED: ("?", "ope
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: its id, heading and figures."""
+    """A part of the page: its id, heading and figures, and tables by their heading."""
 
     key: str
     title: str
     figures: Sequence[Figure]
+    tables: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
 
 def render_page(
@@ -71,9 +73,12 @@ def render_page(
         ],
         confidence=f"{claims['confidence']:.0%}",
         seeds=len(claims["seeds"]),
+        basis=describe_basis(len(claims["seeds"]), conditional=claims["conditional"]),
+        decided=is_decided(claims),
         published_hands=count_published_hands(claims),
         sections=[
             {"key": section.key, "title": section.title, "figures": [_embed(figure) for figure in section.figures]}
+            | {"tables": {heading: rows for heading, rows in section.tables.items() if rows}}
             for section in sections
         ],
         plotly=Markup(get_plotlyjs()),

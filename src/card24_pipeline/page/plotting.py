@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.page.figure import MANY_POINTS, PERCENT, Figure
-from card24_pipeline.study.vocabulary import COLOURS, Style, style_series
+from card24_pipeline.study.vocabulary import COLOURS, Style
 
 SYMBOLS = {
     "o": "circle", "D": "diamond", "s": "square", "^": "triangle-up", "v": "triangle-down", "X": "x", "*": "star",
@@ -20,6 +20,7 @@ PLOT_CONFIG = {"responsive": True, "displaylogo": False, "displayModeBar": False
 PANEL_HEIGHT_PIXELS, ROW_HEIGHT_PIXELS = 300, 30
 TITLE_PIXELS, AXIS_PIXELS, LEGEND_ROW_PIXELS = 40, 65, 20
 LEGEND_ROW_CHARACTERS = 80
+LABEL_GAP = 0.07  # of the panel's height
 
 
 def render_figure(figure: Figure) -> str:
@@ -43,13 +44,20 @@ def render_figure(figure: Figure) -> str:
         horizontal_spacing=0.06,
         vertical_spacing=0.16 if rows > 1 else 0,
     )
-    styles, shown = style_series(figure.series), set[str]()
+    styles, shown = figure.styles, {*figure.labelled, *figure.parts}
     for place, panel in enumerate(panels):
         for name, points in figure.table[figure.table["panel"] == panel].groupby("series", sort=False):
             series = str(name)
             trace = _build_trace(figure, series, points, styles[series], legend=series not in shown)
             shown.add(series)
             drawn.add_trace(trace, row=place // columns + 1, col=place % columns + 1)
+        for name, x, _, height in figure.place_labels(panel, LABEL_GAP):
+            # The page gives text its own colour, but for what has a style inside it.
+            text = f'<b style="color:{styles[name].colour}">{name}</b>'
+            drawn.add_annotation(
+                x=x, y=height, text=text, showarrow=False, xanchor="left", xshift=8, row=place // columns + 1,
+                col=place % columns + 1,
+            )  # fmt: skip
     _lay_out(drawn, figure, rows)
     return str(drawn.to_html(include_plotlyjs=False, full_html=False, div_id=f"plot-{figure.key}", config=PLOT_CONFIG))
 
@@ -76,15 +84,17 @@ def _build_trace(figure: Figure, series: str, points: pd.DataFrame, style: Style
             marker={"color": style.colour, "pattern": {"shape": PATTERNS[style.colour]}},
         )
     across, along = (y, x) if figure.sideways else (x, y)
-    lines = "lines" if len(points) > MANY_POINTS else "lines+markers"
+    bold, part, mark = series in figure.labelled, series in figure.parts, figure.labelled and not figure.joins(series)
+    lines = "lines" if len(points) > MANY_POINTS or part else "lines+markers"
     return go.Scatter(
         **shared,
         x=across,
         y=along,
         hovertemplate=_write_hover(figure),
         mode=lines if figure.joins(series) else "markers",
-        line={"color": style.colour, "dash": DASHES[style.dash], "width": 1.5},
-        marker={"color": style.colour, "symbol": SYMBOLS[style.marker], "size": 7},
+        line={"color": style.colour, "dash": DASHES[style.dash], "width": 0.8 if part else 2.5 if bold else 1.5},
+        opacity=0.55 if part else 1.0,
+        marker={"color": style.colour, "symbol": SYMBOLS[style.marker], "size": 11 if mark else 7},
         **{"error_x" if figure.sideways else "error_y": _measure_bars(points) if figure.has_bars(points) else None},
     )
 
@@ -137,6 +147,7 @@ def _lay_out(drawn: Any, figure: Figure, rows: int) -> None:
 def _measure_heights(figure: Figure, rows: int) -> tuple[int, int]:
     """Return the height of the panels with their axes, and that of the legend below them, in pixels."""
     tall = ROW_HEIGHT_PIXELS * len(figure.places) if figure.sideways else 0
-    characters = sum(len(series) + 6 for series in figure.series)
+    named = [series for series in figure.series if series not in {*figure.labelled, *figure.parts}]
+    characters = sum(len(series) + 6 for series in named)
     legend = LEGEND_ROW_PIXELS * -(-characters // LEGEND_ROW_CHARACTERS)
     return max(PANEL_HEIGHT_PIXELS, tall) * rows + AXIS_PIXELS + TITLE_PIXELS, legend

@@ -14,8 +14,8 @@ from card24_pipeline.findings.choices import CLAIMED_MERGE, KEEPING_ID
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.findings.runs import MIN_HANDS_PER_UPDATE, MIN_UPDATES, REWARD_WINDOW
-from card24_pipeline.page import tables
-from card24_pipeline.page.titles import NOTHING, describe_knob, title_family, write_interval
+from card24_pipeline.page import sft_paths, tables
+from card24_pipeline.page.titles import NOTHING, describe_basis, describe_knob, title_family, write_interval
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     BASE,
@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 
 TABLES: Mapping[str, Mapping[str, Callable[[Findings], Any]]] = {
     # report: the tables that its template shows
-    "report": {"checkpoints": tables.table_checkpoints, "steps": tables.table_steps},
+    "report": {
+        "paths": sft_paths.table_paths,
+        "arms": sft_paths.table_arms,
+        "checkpoints": tables.table_checkpoints,
+        "steps": tables.table_steps,
+    },
     "report_rl": {
         "starts": tables.table_rl,
         "overlaps": tables.table_overlaps,
@@ -90,6 +95,7 @@ def write_reports(findings: Findings, *, engineering: bool, trained_here: bool, 
         "trained_here": trained_here,
         "ood": findings.ood,
         "selection_split": selection_split,
+        "basis": _describe_basis(findings),
         **CONSTANTS,
     }
     return {
@@ -102,7 +108,10 @@ def write_claims(claims: Mapping[str, Any], *, engineering: bool) -> str:
     """Write the verdicts, as ``claims.json`` has them, as one Markdown table."""
     return _render(
         "claims",
-        rows=tables.table_claims(claims["statements"]),
+        rows=tables.table_claims(claims),
+        decided=tables.is_decided(claims),
+        needed=claims["replicates_for_verdicts"],
+        basis=describe_basis(len(claims["seeds"]), conditional=claims["conditional"]),
         confidence=f"{claims['confidence']:.0%}",
         published_hands=count_published_hands(claims),
         warning=MEANINGLESS if engineering else "",
@@ -147,7 +156,7 @@ def write_finding(findings: Findings, *, scale: str, engineering: bool) -> str:
                 findings.recovered(kept["model"], _name_checkpoints(arm)[kept["donor"]]).row, "share"
             ),
         },
-        seeds=len(findings.seeds),
+        basis=_describe_basis(findings),
         confidence=f"{findings.confidence:.0%}",
         claims=f"data/08_reporting/{scale}/claims.md",
         glossary=GLOSSARY,
@@ -170,7 +179,8 @@ def write_model_card(findings: Findings, base_model: Mapping[str, Any], *, engin
         edits=tables.table_edits(findings, chosen=True),
         base_ood=findings.level(BASE),
         max_ood=findings.level(name_model(findings.sft_arm, MAX_OOD)),
-        seeds=len(findings.seeds),
+        replicates=len(findings.seeds),
+        conditional=findings.conditional,
         warning=MEANINGLESS if engineering else "",
     )
 
@@ -195,6 +205,10 @@ def write_data_card(eval_hands: pd.DataFrame, multisets: pd.DataFrame, examples:
     ]
     counts = [{"data": name, "rows": f"{count:,}"} for name, count in examples.items()]
     return _render("data_card", splits=rows, counts=counts, multisets=f"{multisets['multiset'].nunique():,}")
+
+
+def _describe_basis(findings: Findings) -> str:
+    return describe_basis(len(findings.seeds), conditional=findings.conditional)
 
 
 def _render(name: str, **values: Any) -> str:

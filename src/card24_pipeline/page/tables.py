@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -31,6 +31,7 @@ from card24_pipeline.study.vocabulary import (
     CHANGE_MODEL_TITLES,
     CLAIMS,
     END,
+    EXPLORATORY,
     HAND_GROUP_TITLES,
     ID_HELDOUT,
     ID_SEEN,
@@ -39,7 +40,6 @@ from card24_pipeline.study.vocabulary import (
     OBSERVED,
     POOLED,
     sort_roles,
-    title_role,
     title_split,
 )
 
@@ -68,16 +68,22 @@ def to_markdown(rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> str:
     return table.to_markdown(index=False, disable_numparse=True) if len(table) else "Not measured."
 
 
-def table_claims(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Tabulate the statements, claim by claim: verdict, estimate, seeds alone, published."""
+def is_decided(claims: Mapping[str, Any]) -> bool:
+    """Tell whether any statement has a verdict; a study of few replicates has none."""
+    return any(row["verdict"] != EXPLORATORY for row in claims["statements"])
+
+
+def table_claims(claims: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Tabulate the statements, claim by claim: verdict where any has one, estimate, seeds alone, published."""
     rows = []
     for number, title in CLAIMS.items():
         rows.append(
             {"statement": f"**{number}. {title}**"}
             | dict.fromkeys(("verdict", "measured", "seeds alone", "published"), "")
         )
-        rows += [_tabulate_claim(row) for row in claims if row["claim"] == number]
-    return rows
+        rows += [_tabulate_claim(row) for row in claims["statements"] if row["claim"] == number]
+    left_out = "" if is_decided(claims) else "verdict"
+    return [{name: cell for name, cell in row.items() if name != left_out} for row in rows]
 
 
 def describe_claim(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +102,7 @@ def _tabulate_claim(row: Mapping[str, Any]) -> dict[str, str]:
     told = describe_claim(row)
     return {
         "statement": f"{row['text']} †" if row["by_construction"] else row["text"],
-        "verdict": f"**{row['verdict']}**" if row["confirmatory"] else row["verdict"],
+        "verdict": row["verdict"] if row["verdict"] == EXPLORATORY else f"**{row['verdict']}**",
         "measured": "; ".join(filter(None, [told["measured"], *told["notes"]])),
         "seeds alone": told["alone"],
         "published": "; ".join(told["published"]),
@@ -142,7 +148,7 @@ def table_rl(findings: Findings) -> list[dict[str, str]]:
             levels = [100 * findings.level(model, split) for model in (before, run["model"])]
             cells[title_split(split)] = f"{levels[0]:.1f} → {levels[1]:.1f}: {write_interval(gain, 'points')}"
         counts = "yes" if findings.counts(run["model"]) else "no"
-        rows.append({"start": title_role(run["role"]), "RL": run["arm"], "counts": counts} | cells)
+        rows.append({"start": findings.title(before), "RL": run["arm"], "counts": counts} | cells)
     return rows
 
 
@@ -186,7 +192,7 @@ def table_runs(findings: Findings) -> list[dict[str, str]]:
         {
             "seed": f"{run['seed']}",
             "RL": run["rl_arm"],
-            "start": title_role(run["role"]),
+            "start": findings.title(name_model(run["sft_arm"], run["role"])),
             "SFT step": f"{run['from_step']}",
         }
         | {

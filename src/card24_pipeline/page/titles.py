@@ -10,8 +10,9 @@ from card24_pipeline.edits.registry import list_names, load_method
 from card24_pipeline.findings.lookup import Findings, Row
 from card24_pipeline.study.vocabulary import title_role
 
-SCALES = {"points": 100, "percent": 100, "share": 100, "degrees": 1, "plain": 1}
+SCALES = {"points": 100, "percent": 100, "share": 100, "level": 100, "degrees": 1, "plain": 1}
 FORMATS = {
+    "level": "{:z.1f}",
     "points": "{:+z.1f}",
     "percent": "{:+z.2f} %",
     "share": "{:z.0f} %",
@@ -58,8 +59,14 @@ def write_interval(row: Row | None, unit: str) -> str:
     """Write an estimate with its interval, a dash where there is none."""
     if row is None or row.get("estimate") is None:
         return NOTHING
-    estimate, low, high = (write_number(row[name], unit) for name in ("estimate", "low", "high"))
-    return estimate if low == NOTHING else f"{estimate} ({low} to {high})"
+    estimate, bounds = write_number(row["estimate"], unit), write_range(row, unit)
+    return estimate if bounds == NOTHING else f"{estimate} ({bounds})"
+
+
+def write_range(row: Row, unit: str) -> str:
+    """Write an interval, a dash where there is none."""
+    low, high = (write_number(row[name], unit) for name in ("low", "high"))
+    return NOTHING if low == NOTHING else f"{low} to {high}"
 
 
 def write_level(row: Row | None) -> str:
@@ -67,3 +74,19 @@ def write_level(row: Row | None) -> str:
     if row is None:
         return NOTHING
     return f"{100 * row['estimate']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})"
+
+
+def describe_basis(replicates: int, *, conditional: bool) -> str:
+    """Say what intervals cover: other replicates, or one base only."""
+    if replicates == 1:
+        return (
+            "One replicate: everything is conditional on this base and this seed. Intervals resample hands (matrices "
+            "where weights are concerned) and cover neither another base nor another seed."
+        )
+    given = ", conditional on this base" if conditional else ", each with a base of its own"
+    covered = "another seed" if conditional else "another base, another seed"
+    return (
+        f"The replicate is the unit: intervals are Student's t over {replicates} replicates{given}. Their standard "
+        "error adds the spread between hands, which replicates share, to that between replicates; they cover "
+        f"{covered} and other hands. Of weights, the mean over a replicate's matrices is its value."
+    )

@@ -10,6 +10,7 @@ import pandas as pd
 from card24_pipeline.findings.accuracy import DIFFERENCE, LEVEL
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import STEP_ROLE, name_model
+from card24_pipeline.findings.reading import RUN
 from card24_pipeline.game.verdicts import Outcome
 from card24_pipeline.page.figure import PERCENT, Figure, make_table
 from card24_pipeline.study.rows import read_rows
@@ -114,7 +115,7 @@ def show_rl_gains(findings: Findings) -> Figure:
 
 def show_rl_training(history: pd.DataFrame, starts: pd.DataFrame) -> Figure:
     """Show reward, success, entropy and divergence by update, a line for each arm and start (means over seeds)."""
-    runs = history.merge(starts, on=["seed", "sft_arm", "from_step"])
+    runs = history.merge(starts, on=RUN)
     means = runs.groupby(["rl_arm", "role", "update"], sort=False)[list(HISTORY_TITLES)].mean().reset_index()
     rows: list[dict[str, object]] = [
         {"panel": title, "series": f"{arm}, from {title_role(role)}", "x": int(update), "y": float(value)}

@@ -4,7 +4,7 @@ The classes live beside the nodes that read them, so that a new knob of one node
 """
 
 from collections.abc import Collection
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -26,10 +26,11 @@ from card24_pipeline.pipelines.game.split_multisets import SplitParams
 from card24_pipeline.pipelines.recovery.params import EditArmParams
 from card24_pipeline.pipelines.rl.train_rl import RlArmParams
 from card24_pipeline.pipelines.sft.select_checkpoints import SelectionParams
-from card24_pipeline.pipelines.sft.train_sft import SftArmParams
+from card24_pipeline.pipelines.sft.train_sft import SftArmParams, SftParams
 from card24_pipeline.pipelines.spectra.params import SpectraParams
 from card24_pipeline.tools.params import ToolParams
 from card24_pipeline.training.rl_params import RlParams
+from card24_pipeline.versioning.validation import describe_error
 
 
 def _check_different(seeds: list[int]) -> list[int]:
@@ -38,6 +39,7 @@ def _check_different(seeds: list[int]) -> list[int]:
     return seeds
 
 
+Settings = TypeVar("Settings", bound=Params)
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 
 
@@ -64,8 +66,10 @@ class StudyParams(Params):
 
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_check_different)]
     device: DeviceName
+    threads: Annotated[int, Field(strict=True, ge=1, le=1024)]
     game: GameParams
     base_model: BaseModelParams
+    sft: SftParams
     sft_arms: dict[ArmName, SftArmParams] = Field(min_length=1)
     scoring: ScoringParams
     selection: SelectionParams
@@ -85,29 +89,18 @@ class StudyParams(Params):
         source = self.base_model.source.root
         if isinstance(source, FromScratchParams) and self.game.prompt.layout is not PromptLayout.compact:
             raise ValueError("game.prompt.layout: a from_scratch base is trained on compact prompts only")
-        rungs = [f"rung_{number}" for number in range(1, self.selection.ladder_rungs + 1)]
+        for name, sft_arm in self.sft_arms.items():
+            _choose_settings(f"sft_arms.{name}", sft_arm, self.sft)
+        selection = self.selection
+        known = ["max_ood", "end", *(f"rung_{number}" for number in range(1, selection.ladder_rungs + 1))]
+        known += [f"id_{percent}" for percent in selection.id_percents]
         for name, arm in self.rl_arms.items():
-            roles = [] if arm.roles == "all" else arm.roles
-            missing = [role for role in roles if role.startswith("rung_") and role not in rungs]
-            if missing:
-                raise ValueError(f"rl_arms.{name}.roles: {missing[0]}, but selection.ladder_rungs is {len(rungs)}")
-            settings = self._choose_settings(name)
+            for role in [] if arm.roles == "all" else arm.roles:
+                _check_known(f"rl_arms.{name}.roles", role, known)
+            settings = _choose_settings(f"rl_arms.{name}", arm, self.rl)
             if isinstance(source, FromScratchParams):
                 self._check_context(name, settings, source.architecture.max_tokens)
         return self
-
-    def _choose_settings(self, name: str) -> RlParams:
-        """Return the settings of an arm of reinforcement learning."""
-        try:
-            return self.rl_arms[name].choose_settings(self.rl)
-        except ValidationError as error:
-            problems = []
-            for details in error.errors(include_url=False):
-                key = ".".join(["rl_arms", name, "settings", *map(str, details["loc"])])
-                problems.append(f"{key}: {details['msg'].removeprefix('Value error, ')}")
-            raise ValueError("; ".join(problems)) from error
-        except ValueError as error:
-            raise ValueError(f"rl_arms.{name}: {error}") from error
 
     def _check_context(self, name: str, settings: RlParams, max_tokens: int) -> None:
         """Check that a from-scratch base, whose tokens are words, can hold the longest conversation of an arm."""
@@ -122,6 +115,21 @@ class StudyParams(Params):
                 f"{rollouts.max_new_tokens} need up to {needed} tokens, but base_model.source.architecture.max_tokens "
                 f"is {max_tokens}"
             )
+
+
+def _choose_settings(key: str, arm: Any, whole: Settings) -> Settings:
+    """Return the settings of an arm, its own laid over those of all arms."""
+    try:
+        chosen: Settings = arm.choose_settings(whole)
+    except ValidationError as error:
+        problems = []
+        for details in error.errors(include_url=False):
+            place = ".".join([key, "settings", *map(str, details["loc"])])
+            problems.append(f"{place}: {describe_error(details, type(whole))}")
+        raise ValueError("; ".join(problems)) from error
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+    return chosen
 
 
 def _check_known(key: str, value: str, known: Collection[str]) -> None:

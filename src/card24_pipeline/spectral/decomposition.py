@@ -5,7 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 # Rows of the long side that are turned to float64 at a time.
@@ -49,8 +52,10 @@ def decompose(weight: Tensor) -> Factors:
 
     The Gram matrix of the short side, summed in float64 block by block, is handed to a symmetric eigensolver; the
     vectors of the long side follow as W v / σ. Where σ lies under ``SAFE_RATIO`` of the largest, that would lose their
-    orthogonality, so those few are made orthogonal to the others and to each other; singular values are exact to
-    about 1e-8 of the largest.
+    orthogonality, so those few are made orthogonal to the others and to each other, and their σ is the length of W v.
+
+    Singular values are exact to 1e-13 of themselves where σ_max / σ is 1e2, to 1e-9 where it is 1e4 and to 7e-6 where
+    it is 1e6; vectors are orthonormal to the rounding of float32.
 
     Args:
         weight: m × n matrix of any floating dtype.
@@ -60,7 +65,7 @@ def decompose(weight: Tensor) -> Factors:
     """
     if weight.ndim != 2 or not weight.numel():
         raise ValueError(f"expected a matrix with entries, got shape {tuple(weight.shape)}")
-    if not weight.is_floating_point() or not torch.isfinite(weight).all():
+    if not weight.is_floating_point() or not torch.isfinite(torch.stack(weight.aminmax())).all():
         raise ValueError("expected a matrix of finite floating-point numbers")
     rows, columns = weight.shape
     left, values, right = _decompose_tall(weight if rows >= columns else weight.T)
@@ -68,22 +73,47 @@ def decompose(weight: Tensor) -> Factors:
 
 
 def _decompose_tall(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return float32 U (m × n), float64 s and float32 V (n × n) of a matrix with m ≥ n."""
-    columns = weight.shape[1]
-    gram = torch.zeros(columns, columns, dtype=torch.float64)
-    for block in weight.split(BLOCK_ROWS):
-        wide = block.double()
-        gram.addmm_(wide.T, wide)
-    squares, vectors = torch.linalg.eigh(gram)
-    values = squares.flip(0).clamp_min(0).sqrt()
-    vectors = vectors.flip(1)
-    safe = int((values > SAFE_RATIO * values[0]).sum())
-    scaled = vectors[:, :safe] / values[:safe]
-    left = torch.cat([(block.double() @ scaled).float() for block in weight.split(BLOCK_ROWS)])
-    if safe < columns:
-        images = torch.cat([block.double() @ vectors[:, safe:] for block in weight.split(BLOCK_ROWS)])
-        left = torch.cat([left, _orthonormalise(images, left, float(values[0]))], dim=1)
-    return left, values, vectors.float()
+    """Return float32 U (m × n), float64 s and float32 V (n × n) of a matrix with m ≥ n.
+
+    By scipy's and numpy's linear algebra, whose symmetric product, divide-and-conquer solver and product take 0.7 of
+    the time of PyTorch's, with as many threads as PyTorch is set to.
+    """
+    from scipy.linalg import blas, eigh
+
+    blocks, side = weight.split(BLOCK_ROWS), weight.shape[1]
+    with _find_libraries().limit(limits=torch.get_num_threads(), user_api="blas"):
+        gram = np.zeros((side, side), order="F")
+        for block in blocks:
+            gram = blas.dsyrk(1.0, _to_array(block).T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+        squares, vectors = eigh(gram, driver="evd", overwrite_a=True, check_finite=False)  # ascending
+        values = np.sqrt(squares.clip(0))
+        lost = int((values <= SAFE_RATIO * values[-1]).sum())
+        images = (torch.from_numpy(_to_array(block) @ vectors[:, lost:]) for block in blocks)
+        left = torch.cat([image.div_(torch.from_numpy(values[lost:])).float() for image in images])
+        if lost:
+            found = np.concatenate([_to_array(block) @ vectors[:, :lost] for block in blocks])
+            lengths = np.linalg.norm(found, axis=0)  # σ, without the rounding of σ_max²
+            order = lengths.argsort()
+            vectors[:, :lost] = vectors[:, order]
+            values[:lost] = lengths[order].clip(max=values[min(lost, side - 1)])
+            # The longest first, as those before it are left alone when a vector is made orthogonal.
+            repaired = _orthonormalise(torch.from_numpy(found[:, order[::-1]]), left, float(values[-1]))
+            left = torch.cat([repaired.flip(1), left], dim=1)
+    return left.flip(1), torch.from_numpy(values).flip(0), torch.from_numpy(vectors).float().flip(1)
+
+
+def _to_array(block: Tensor) -> NDArray[np.float64]:
+    """Return a block as a float64 array, row after row."""
+    array: NDArray[np.float64] = block.double().contiguous().numpy()
+    return array
+
+
+@cache
+def _find_libraries() -> ThreadpoolController:
+    """Return the handle on the loaded libraries' threads; scipy's is among them once it is imported."""
+    import scipy.linalg  # noqa: F401
+
+    return ThreadpoolController()
 
 
 def _orthonormalise(images: Tensor, basis: Tensor, largest: float) -> Tensor:
@@ -103,8 +133,7 @@ def _orthonormalise(images: Tensor, basis: Tensor, largest: float) -> Tensor:
 
 def _fix_signs(left: Tensor, values: Tensor, right: Tensor) -> Factors:
     """Turn each pair of vectors so that the left one's largest entry is positive; ``right`` holds columns."""
-    largest = left.abs().argmax(dim=0)
-    signs = torch.where(left.gather(0, largest[None])[0] < 0, -1.0, 1.0)
+    signs = torch.where(left.amax(dim=0) < -left.amin(dim=0), -1.0, 1.0)
     return Factors((left * signs).contiguous(), values, (right * signs).T.contiguous())
 
 

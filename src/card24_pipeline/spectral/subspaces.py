@@ -32,8 +32,9 @@ def slice_band(count: int, band: Band, directions: int) -> slice:
 def principal_angles(first: Tensor, second: Tensor) -> Tensor:
     """Return the principal angles between two subspaces, ascending, in radians, float64.
 
-    Cosines are the singular values of AᵀB, sines those of (I − AAᵀ)B: each angle is taken from the one that is
-    accurate there (Björck & Golub 1973, Math. Comp. 27).
+    Cosines are the singular values of C = AᵀB, sines those of R = B − AC: each angle is taken from the one that is
+    accurate there (Björck & Golub 1973, Math. Comp. 27). They are the roots of the eigenvalues of CᵀC and RᵀR, cheaper
+    by far than singular values: angles are exact to 2e-8 of the largest sine or, beyond 45°, to 2e-8.
 
     Args:
         first: A, m × p with orthonormal columns.
@@ -51,9 +52,9 @@ def principal_angles(first: Tensor, second: Tensor) -> Tensor:
         first, second = second, first
     wide, narrow = first.double(), second.double()
     overlap = wide.T @ narrow
-    cosines = torch.linalg.svdvals(overlap).clamp(max=1)
-    sines = torch.linalg.svdvals(narrow - wide @ overlap).flip(0).clamp(max=1)
-    sines = sines[: len(cosines)]
+    rest = torch.addmm(narrow, wide, overlap, alpha=-1)
+    cosines, sines = (torch.linalg.eigvalsh(one.T @ one).clamp(0, 1).sqrt() for one in (overlap, rest))
+    cosines = cosines.flip(0)
     return torch.where(cosines < math.sqrt(0.5), cosines.acos(), sines.asin())
 
 

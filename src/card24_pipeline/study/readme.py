@@ -22,11 +22,12 @@ class ReadmeError(click.ClickException):
 
 
 def fill_readme(project: Path) -> bool:
-    """Fill every block of the readme from the file or folder that it names.
+    """Fill every block of the readme from the file that it names.
 
     A block is ``<!-- <kind> of <path> -->``, what is replaced, and ``<!-- end of <kind> -->``. Its kind is
-    ``text`` (that of a file), ``minutes`` (the sum of all ``wall_seconds`` in the JSON files below a folder) or
-    ``megabytes`` (the sizes in a lock file of DVC's, each file once).
+    ``text`` (that of a file), ``minutes`` (the sum of all ``wall_seconds`` in a JSON file) or ``megabytes`` (the
+    sizes in a lock file of DVC's and in those of the default scale's replicates, each file once). Times are in no
+    repository: where their file is missing, the minutes stay as they were written after the last run.
 
     Returns:
         Whether the readme changed.
@@ -45,6 +46,8 @@ def fill_readme(project: Path) -> bool:
     def fill(block: re.Match[str]) -> str:
         kind, path = block[1], block[2]
         if not (project / path).exists():
+            if kind == "minutes":
+                return block[0]
             raise ReadmeError(f"{README}: {path} is missing: run the study, which writes it")
         return f"<!-- {kind} of {path} -->{_WRITERS[kind](project / path)}<!-- end of {kind} -->"
 
@@ -60,9 +63,8 @@ def _copy_text(file: Path) -> str:
     return f"\n\n{file.read_text(encoding='utf-8').strip()}\n\n"
 
 
-def _sum_minutes(folder: Path) -> str:
-    seconds = sum(_sum_wall_seconds(json.loads(file.read_text(encoding="utf-8"))) for file in folder.rglob("*.json"))
-    return f"{seconds / 60:.0f}"
+def _sum_minutes(file: Path) -> str:
+    return f"{_sum_wall_seconds(json.loads(file.read_text(encoding='utf-8'))) / 60:.0f}"
 
 
 def _sum_wall_seconds(timings: Any) -> float:

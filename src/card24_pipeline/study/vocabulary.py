@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 BASE, MAX_OOD, END = "base", "max_ood", "end"
 RUNG, MIDDLE = "rung_", "middle"
 """Beginning of the names of the rungs of the ladder between MaxOOD and End, and the mean over them."""
+ID_LEVEL = re.compile(r"id_(\d+)")
+"""Role of the earliest step that solves so many percent of the ID hands for choosing: arms compare at equal ID."""
 
-ID_SEEN, ID_HELDOUT = "id_seen", "id_heldout"
+TUNED, ANNEALED = "tuned", "_annealed"
+"""SFT arm whose rate was chosen for ID, and ending of the names of those that go on as another does and then anneal."""
+
+ID_SEEN, ID_HELDOUT, ID_SELECT = "id_seen", "id_heldout", "id_select"
 SELECT, PUBLISHED = "_select", "published_"
 """Ending and beginning of the names of splits: hands for choosing, and hands drawn one by one as published."""
 
@@ -37,14 +43,16 @@ CHANGE_MODEL_TITLES = {
 HOLDS, FAILS, UNDECIDED, EXPLORATORY = ("holds", "does not hold", "undecided", "exploratory")
 
 CLAIMS = {
-    # arXiv 2508.16546, in our words
+    # arXiv 2508.16546, in our words; the last one is ours
     1: "OOD accuracy peaks early in SFT and then falls while ID does not; RL on ID hands brings much of it back",
     2: "Singular vectors turn, most at both ends of the spectrum; singular values hardly change",
     3: "Restoring the directions of the top 20 % or the first quarter of layers brings 70–80 % of the loss back",
     4: "Better in, better out: RL does more for a better SFT checkpoint, and over-fitted ones resist",
+    5: "Beside the paper: how SFT is trained decides what it forgets at the same ID",
 }
 
 GLOSSARY = {
+    "replicate": "one seed's study from its own base to its edits, on hands that all replicates share",
     "MaxOOD": "the early SFT checkpoint with the best OOD accuracy on hands set aside for choosing",
     "End": "the last SFT checkpoint",
     "donor": "the checkpoint whose weights, or parts of them, an edit puts into End",
@@ -93,16 +101,37 @@ def style_series(names: Iterable[str]) -> dict[str, Style]:
     return styles
 
 
+def is_id_level(role: str) -> bool:
+    """Tell whether a role is that of a level of ID, such as ``id_70``."""
+    return ID_LEVEL.fullmatch(role) is not None
+
+
+def starts_from(roles: str | Collection[str], role: str) -> bool:
+    """Tell whether an RL arm's ``roles`` have a role: levels of ID only by name, ``all`` every other one."""
+    return not is_id_level(role) if roles == "all" else role in roles
+
+
+def pair_arms(arms: Sequence[str]) -> list[tuple[str, str]]:
+    """Pair the SFT arms that are held against each other: all with the first, and annealed ones with their own."""
+    annealed = [(f"{arm}{ANNEALED}", arm) for arm in arms[1:] if f"{arm}{ANNEALED}" in arms]
+    return [*((arm, arms[0]) for arm in arms[1:]), *annealed]
+
+
 def sort_roles(roles: Iterable[str]) -> list[str]:
-    """Sort roles of SFT checkpoints down the ladder: MaxOOD, the rungs, End."""
-    ends = {MAX_OOD: (0, 0), END: (2, 0)}
-    return sorted(set(roles), key=lambda role: ends.get(role) or (1, int(role.rpartition("_")[2])))
+    """Sort roles of SFT checkpoints: down the ladder from MaxOOD by the rungs, the levels of ID, End."""
+
+    def place(role: str) -> tuple[int, int]:
+        ends = {MAX_OOD: (0, 0), END: (3, 0)}
+        return ends.get(role) or (2 if is_id_level(role) else 1, int(role.rpartition("_")[2]))
+
+    return sorted(set(roles), key=place)
 
 
 def title_role(role: str) -> str:
     """Write a role as it stands in a sentence."""
     titles = {MAX_OOD: "MaxOOD", END: "End", MIDDLE: "the middle of the ladder"}
-    return titles.get(role, role.replace("_", " "))
+    level = ID_LEVEL.fullmatch(role)
+    return f"SFT at {level[1]} % ID" if level else titles.get(role, role.replace("_", " "))
 
 
 def title_split(split: str) -> str:
@@ -117,7 +146,7 @@ def title_split(split: str) -> str:
 
 def describe_split(split: str) -> str:
     """Say what the hands of a split are for."""
-    rule = "ID rule" if split in (ID_SEEN, ID_HELDOUT, f"{PUBLISHED}id") else "OOD rule"
+    rule = "ID rule" if split in (ID_SEEN, ID_HELDOUT, ID_SELECT, f"{PUBLISHED}id") else "OOD rule"
     if split.startswith(PUBLISHED):
         return f"{rule}, hands drawn one by one as published"
     if split.endswith(SELECT):

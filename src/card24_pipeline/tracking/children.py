@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.study.rows import read_rows
+from card24_pipeline.study.vocabulary import starts_from
 from card24_pipeline.tracking.records import EDITED_STEP, RunRecord, describe, measure, measure_history
 
 BASE, END = "base", "end"
@@ -51,8 +52,9 @@ class ChildBuilder:
         folder of the models, to which runs refer, and ``ood`` the OOD split of the claims.
         """
         self._tables, self._arms, self._checkpoints = tables, arms, checkpoints
-        (scores,) = _read_scores(tables.base_scores, []).values()
-        self._base = scores | {"forward_kl_nats": 0.0}
+        # One that was given may serve all seeds.
+        bases = _read_scores(tables.base_scores, ["seed"] if "seed" in tables.base_scores else [])
+        self._bases = {key: scores | {"forward_kl_nats": 0.0} for key, scores in bases.items()}
         self._sft = _read_scores(tables.sft_scores, ["seed", "sft_arm", "step"])
         self._found = _read_estimates(tables.estimates, ood)
         self._roles: dict[Key, list[str]] = {}
@@ -61,12 +63,18 @@ class ChildBuilder:
         self._ends = {key[:2]: key[2] for key, roles in self._roles.items() if END in roles}
 
     def build(self) -> tuple[RunRecord, ...]:
-        """Return the base's run, then those of SFT, RL and edits, each by seed."""
-        return (self._build_base(), *self._build_sft(), *self._build_rl(), *self._build_edits())
+        """Return the runs of bases, SFT, RL and edits, each by seed."""
+        return (*self._build_bases(), *self._build_sft(), *self._build_rl(), *self._build_edits())
 
-    def _build_base(self) -> RunRecord:
-        tags = {CHECKPOINT_TAG: f"{self._checkpoints}/shared/base"}
-        return RunRecord(BASE, BASE, describe(method=BASE), tuple(measure(self._base, EDITED_STEP)), tags)
+    def _build_bases(self) -> Iterator[RunRecord]:
+        for key, figures in self._bases.items():
+            folder, about = (f"seed_{key[0]}", {"seed": key[0]}) if key else ("shared", {})
+            tags = {CHECKPOINT_TAG: f"{self._checkpoints}/{folder}/base"}
+            name = _name(BASE, "", key[0]) if key else BASE
+            yield RunRecord(name, BASE, describe(method=BASE, **about), tuple(measure(figures, EDITED_STEP)), tags)
+
+    def _get_base(self, seed: int) -> Figures:
+        return self._bases.get((seed,)) or self._bases[()]
 
     def _build_sft(self) -> Iterator[RunRecord]:
         history = dict(iter(self._tables.sft_history.groupby(["seed", "sft_arm"])))
@@ -76,7 +84,7 @@ class ChildBuilder:
             cost = {"cost_flops": float(trained.iloc[0])} if len(trained) else {}
             metrics = measure(figures | self._find(seed, arm, roles) | cost, step)
             if step == self._ends[seed, arm]:
-                metrics += measure(self._base, 0)
+                metrics += measure(self._get_base(seed), 0)
                 for key, found in sorted(self._sft.items()):
                     metrics += measure(found, int(key[2])) if key[:2] == (seed, arm) and key[2] < step else []
                 metrics += measure_history(own.drop(columns=["seed", "sft_arm"]), "step", prefix="sft")
@@ -95,6 +103,7 @@ class ChildBuilder:
         for (seed, arm, step), history in runs:
             block = self._arms["rl_arms"][arm]
             roles = self._roles.get((seed, block["sft_arm"], step), [])
+            roles = [role for role in roles if starts_from(block["roles"], role)]
             # The history's operations count from the start of the run.
             figures = scores[seed, arm, step] | {"cost_flops": float(history["flops"].max())}
             figures |= self._find(seed, arm, [f"from {role}" for role in roles])

@@ -62,7 +62,9 @@ def put_study_together(
     statements = read_statements(present[CLAIMS]) if CLAIMS in present else []
     seeds = sorted(int(seed) for seed in tables.sft_scores["seed"].unique())
     counts = Counter(statement["verdict"] for statement in statements)
-    headline = {name: counts[verdict] for verdict, name in VERDICTS.items()} if statements else {}
+    # A study of few replicates decides nothing: that none of its statements holds would say something.
+    told = VERDICTS if set(counts) - {EXPLORATORY} else {verdict: VERDICTS[verdict] for verdict in counts}
+    headline: dict[str, float] = {name: counts[verdict] for verdict, name in told.items()} if statements else {}
     for split, levels in metrics["pass_at_1"].items():
         headline |= {f"{model} {split}_pass_at_1": level for model, level in levels.items()}
     parent = RunRecord(
@@ -161,6 +163,8 @@ def _describe_study(scale: str, seeds: list[int], digest: str, statements: list[
         f"`{digest}`. Its children are the models: the base, the checkpoints of SFT and RL, and the edits. "
         "Reports, figures and tables are among the artifacts.",
     ]
-    if statements:
+    if {statement["verdict"] for statement in statements} == {EXPLORATORY}:
+        lines += ["", "All of its statements are exploratory: estimates and intervals, see the artifacts."]
+    elif statements:
         lines += ["", *(f"- {statement['text']}: **{statement['verdict']}**" for statement in statements)]
     return "\n".join(lines)

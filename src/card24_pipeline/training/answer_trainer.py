@@ -1,4 +1,4 @@
-"""TRL's ``SFTTrainer`` without what answers to short prompts need not pay for. Imports torch: import it inside functions.
+"""TRL's ``SFTTrainer`` without what answers to short prompts need not pay for. Imports torch: import it in functions.
 
 A micro-batch's common start is read once, the head sees only states before a label, examples are tensors from the
 start, and training states are whole or absent. The gradient is that of ``SFTTrainer``; rounding differs.

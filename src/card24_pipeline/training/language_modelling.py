@@ -77,8 +77,8 @@ class ScheduleParams(Params):
         """Check that an annealed learning rate is warm before it falls."""
         if self.learning_rate_shape == "annealed" and self.warmup_steps + self.annealed_steps > self.steps:
             raise ValueError(
-                f"warmup_steps {self.warmup_steps} leaves no room for {self.annealed_steps} annealed steps "
-                f"in {self.steps}"
+                f"warmup_steps {self.warmup_steps} leaves no room for {self.annealed_steps} annealed steps of "
+                f"{self.steps}"
             )
         return self
 

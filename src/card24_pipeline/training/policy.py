@@ -50,6 +50,7 @@ class PolicyWithValue:
         self.model = model
         self.temperature = temperature
         self.critic = copy.deepcopy(model.base_model) if critic == "separate" else None
+        self._shares = can_share(model.base_model)
         weight = model.get_output_embeddings().weight
         self.value_head = torch.nn.Linear(weight.shape[1], 1, dtype=weight.dtype, device=weight.device)
         torch.nn.init.zeros_(self.value_head.weight)
@@ -64,8 +65,8 @@ class PolicyWithValue:
 
     def evaluate(self, batch: RolloutBatch) -> TokenEvaluation:
         """Evaluate every sampled token by one forward pass, log-probabilities in float32 or better."""
-        picked = _read_states(self.model.base_model, batch)
-        states = picked if self.critic is None else _read_states(self.critic, batch)
+        picked = _read_states(self.model.base_model, batch, shares=self._shares)
+        states = picked if self.critic is None else _read_states(self.critic, batch, shares=self._shares)
         log_distribution = _log_distribution(self.model, picked, self.temperature)
         drawn = batch.input_ids[batch.sampled][:, None]
         return TokenEvaluation(
@@ -89,7 +90,8 @@ def evaluate_distribution(model: PreTrainedModel, batch: RolloutBatch, *, temper
     import torch
 
     with torch.no_grad():
-        return _log_distribution(model, _read_states(model.base_model, batch), temperature)
+        states = _read_states(model.base_model, batch, shares=can_share(model.base_model))
+        return _log_distribution(model, states, temperature)
 
 
 def token_kl(policy: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -97,9 +99,9 @@ def token_kl(policy: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     return (policy.exp() * (policy - other)).sum(-1)
 
 
-def _read_states(body: PreTrainedModel, batch: RolloutBatch) -> torch.Tensor:
+def _read_states(body: PreTrainedModel, batch: RolloutBatch, *, shares: bool) -> torch.Tensor:
     """Return the last hidden state before each sampled token, (N, width)."""
-    shared = count_shared_tokens(batch.input_ids, batch.sampled) if can_share(body) else 0
+    shared = count_shared_tokens(batch.input_ids, batch.sampled) if shares else 0
     states = read_rows(body, batch.input_ids[:, :-1], shared=shared)
     return pick_states(states, batch.sampled[:, shared + 1 :])
 

@@ -1,9 +1,8 @@
 """How a reinforcement-learning run is set: rollouts, rewards, optimisation, and the anchor of its KL penalty."""
 
 import math
-from collections.abc import Mapping
 from operator import attrgetter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -125,10 +124,6 @@ class RlParams(Params):
     ppo: PpoParams
     group: GroupParams
 
-    def lay_over(self, changes: Mapping[str, Any]) -> Self:
-        """Return these settings with others laid over them, key by key; ValueError if a key or value is wrong."""
-        return type(self).model_validate(_merge(self.model_dump(), changes))
-
     def check_algorithm(self, algorithm: Algorithm) -> None:
         """Check what only one algorithm can do, and the sizes of its batches.
 
@@ -149,14 +144,6 @@ class RlParams(Params):
             size = attrgetter(name)(self)
             if rollouts.hands_per_update % size:
                 raise ValueError(f"hands_per_update {rollouts.hands_per_update} is no multiple of {name} {size}")
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for name, value in above.items():
-        old = merged.get(name)
-        merged[name] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
 
 
 class KlParams(Params):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +60,6 @@ def collate_episodes(
     ``dtype`` is of what the sampler saw, float32 unless told otherwise.
     """
     import torch
-    from torch.nn.utils.rnn import pad_sequence
 
     if not episodes:
         raise ValueError("there are no episodes: the batch is empty")
@@ -72,11 +71,12 @@ def collate_episodes(
         for episode, row, row_ends in zip(episodes, turns, ends, strict=True)
     ]
 
-    def lay(row: Sequence[float], dtype: torch.dtype) -> torch.Tensor:
+    def lay(row: Sequence[Any], dtype: torch.dtype) -> torch.Tensor:
         return torch.tensor(row, dtype=dtype, device=device)
 
     def pad(rows: Sequence[Sequence[float]], dtype: torch.dtype, value: float = 0) -> torch.Tensor:
-        return pad_sequence([lay(row, dtype) for row in rows], batch_first=True, padding_value=value)
+        width = max(map(len, rows))
+        return lay([[*row, *[value] * (width - len(row))] for row in rows], dtype)
 
     scores = [score for episode in episodes for score in episode.sampler_log_probabilities]
     values = [value for episode in episodes for value in episode.sampler_values]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from card24_pipeline.evaluation.preallocated_cache import build_cache
@@ -101,22 +100,18 @@ class AnswerSampler:
 
         device = self._model.device
         longest = max(map(len, conversations))
-        make = partial(build_cache, self._model, tokens=longest + self._settings.max_new_tokens)
-        reading = Reading(make)
+        reading = Reading(build_cache(self._model, tokens=longest + self._settings.max_new_tokens))
         shared = _count_shared(conversations) if self._forgets else 0
         if shared:
             first = torch.tensor([conversations[0][:shared]], device=device)
             once = build_cache(self._model, tokens=shared)
             self._body(input_ids=first, past_key_values=once, use_cache=True)
-            reading.take_over(once, lambda states: states.expand(len(conversations), -1, -1, -1))
-        width = longest - shared
-        own = torch.full((len(conversations), width), self._pad, device=device)
-        mask = torch.ones((len(conversations), longest), dtype=torch.int64, device=device)
-        for row, ids in enumerate(conversations):
-            own[row, longest - len(ids) :] = torch.tensor(ids[shared:])
-            mask[row, shared : shared + longest - len(ids)] = 0
+            reading.begin_with(once, rows=len(conversations))
+        own = [[self._pad] * (longest - len(ids)) + ids[shared:] for ids in conversations]
+        real = [[1] * shared + [0] * (longest - len(ids)) + [1] * (len(ids) - shared) for ids in conversations]
+        mask = torch.tensor(real, device=device)
         reading.mask = None if mask.all() else mask
-        return reading.go_on(self._body, own), reading
+        return reading.go_on(self._body, torch.tensor(own, device=device)), reading
 
     def _tidy(self, drawn: torch.Tensor, seen: torch.Tensor, over: torch.Tensor) -> list[SampledAnswer]:
         answers = []
@@ -134,10 +129,10 @@ class Reading:
         mask: (rows, tokens) int64, what of all that was read and is read next is no padding; None where nothing is.
     """
 
-    def __init__(self, make_cache: Callable[[], Cache]) -> None:
-        """Begin with nothing; ``make_cache`` makes an empty cache of the right length."""
+    def __init__(self, cache: Cache) -> None:
+        """Begin with nothing, in an empty cache."""
         self.mask: torch.Tensor | None = None
-        self._make, self._cache, self._began = make_cache, make_cache(), False
+        self._cache, self._began = cache, False
 
     def go_on(self, body: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:
         """Read the first part of each row, (rows, tokens), and from then on a token of each; return the last states."""
@@ -157,14 +152,13 @@ class Reading:
 
     def keep(self, rows: torch.Tensor) -> None:
         """Forget all rows but these."""
-        before, self._cache = self._cache, self._make()
-        self.take_over(before, lambda states: states[rows])
+        self._cache.batch_select_indices(rows)
         self.mask = None if self.mask is None else self.mask[rows]
 
-    def take_over(self, other: Cache, choose: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        """Begin with what another cache holds, rows chosen from it."""
-        for layer, read in zip(self._cache.layers, other.layers, strict=True):
-            layer.update(choose(read.keys), choose(read.values))
+    def begin_with(self, once: Cache, *, rows: int) -> None:
+        """Begin every row with what a cache of one row holds."""
+        for layer, read in zip(self._cache.layers, once.layers, strict=True):
+            layer.update(*(states.expand(rows, -1, -1, -1) for states in (read.keys, read.values)))
 
 
 def _count_shared(conversations: Sequence[list[int]]) -> int:

@@ -10,7 +10,7 @@ from card24_pipeline.versioning.settings import FanOutKey
 from card24_pipeline.versioning.validation import VersioningError
 
 ALL = "all"  # of a run that brings every value together
-NONE = "none"  # of a key whose values all disagree with what is fixed
+NONE = "none"  # of a key whose values all disagree with what is fixed, and of one that a run is to know nothing of
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 Value = int | str
@@ -31,6 +31,12 @@ class FanOut:
     def has_blocks(self, name: str) -> bool:
         """Tell whether the values of a key are named blocks."""
         return isinstance(self._values[name], Mapping)
+
+    def get_folder(self, fixed: Mapping[str, Value]) -> str:
+        """Return the folder of the values that are fixed; an empty text where none of these keys has one."""
+        templates = {name: self.keys[name].folder for name in fixed}
+        folders = [text.replace(f"{{{name}}}", str(fixed[name])) for name, text in templates.items() if text]
+        return folders[0] if folders else ""
 
     def list_values(self, name: str) -> tuple[Value, ...]:
         """List the values of a key."""
@@ -96,7 +102,7 @@ class FanOut:
         values = self.list_values(name)
         # A list names what is run by default; any other value of its kind may be run too.
         fits = value in values if self.has_blocks(name) else type(value) is type(values[0])
-        if fits or value == ALL:
+        if fits or value in (ALL, NONE):
             return value
         expected = f"one of {', '.join(map(str, values))}" if self.has_blocks(name) else f"a value like {values[0]}"
         raise VersioningError(f"--params: {name}: expected {expected} or {ALL}, got {value!r}")

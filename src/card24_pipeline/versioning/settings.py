@@ -22,11 +22,14 @@ class FanOutKey(Settings):
             which depends on its own block only).
         implies: Other keys that a block fixes, and the field of the block that does.
         imports: Module that whoever reads the block imports at run time, with fields of the block in braces.
+        folder: Folder of the scale's configuration where the stages of one value have a ``dvc.yaml``, and so a lock
+            file, of their own, with the key in braces: ``seed_{seed}``.
     """
 
     values: str
     implies: dict[str, str] = Field(default={})
     imports: str | None = None
+    folder: str | None = Field(default=None, pattern=_FOLDER)
 
 
 class StagesSettings(Settings):
@@ -37,12 +40,14 @@ class StagesSettings(Settings):
         kept_in_git: Folder whose files git keeps instead of DVC's cache.
         fan_out: The fan-out keys by name.
         discovers: Modules that find others at run time, with a pattern of those.
+        everywhere: Parameters that every stage depends on, whatever its nodes take.
     """
 
     outputs: str = Field(default="data", pattern=_FOLDER)
     kept_in_git: str | None = Field(default=None, pattern=_FOLDER)
     fan_out: dict[str, FanOutKey] = Field(default={})
     discovers: dict[str, str] = Field(default={})
+    everywhere: list[str] = Field(default=[])
 
     @model_validator(mode="after")
     def _check_names(self) -> StagesSettings:
@@ -51,6 +56,11 @@ class StagesSettings(Settings):
                 raise ValueError(f"fan_out.{name}.implies: no key {', '.join(unknown)} in fan_out")
             if not name.isidentifier():
                 raise ValueError(f"fan_out.{name}: expected letters, digits and '_' in the name of a key")
+            if key.folder is not None and f"{{{name}}}" not in key.folder:
+                raise ValueError(f"fan_out.{name}.folder: expected {{{name}}} in it, got '{key.folder}'")
+        owners = [name for name, key in self.fan_out.items() if key.folder is not None]
+        if len(owners) > 1:
+            raise ValueError(f"fan_out.{owners[1]}.folder: {owners[0]} has one, and only one key can")
         return self
 
 
@@ -79,8 +89,11 @@ def pack_configuration(project: Path, package: str) -> None:
     """Pack ``conf/`` with the files that its links lead to, and these settings, into ``dist/`` of the project."""
 
     def keep(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        private = Path(member.name).parts[1:2] == ("local",) or Path(member.name).name.startswith("dvc.")
-        return None if private else member
+        found = project / member.name
+        private = Path(member.name).parts[1:2] == ("local",)
+        # A folder that holds stages alone goes with them.
+        files = [path for path in found.rglob("*") if path.is_file()] if member.isdir() else [found]
+        return None if private or all(path.name.startswith("dvc.") for path in files) else member
 
     with tarfile.open(project / "dist" / f"conf-{package}.tar.gz", "w:gz", dereference=True) as archive:
         archive.add(project / "conf", "conf", filter=keep)

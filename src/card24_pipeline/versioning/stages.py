@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.versioning.code_closure import CodeClosure
 from card24_pipeline.versioning.datasets import Dataset, Plot
-from card24_pipeline.versioning.fan_out import ALL, FanOut, Value
+from card24_pipeline.versioning.fan_out import ALL, NONE, FanOut, Value
 from card24_pipeline.versioning.node_groups import NodeGroup, group_nodes
 from card24_pipeline.versioning.parameter_files import ParameterFiles
 from card24_pipeline.versioning.validation import VersioningError
@@ -30,7 +30,8 @@ class Stage:
     """What DVC needs to know of a group of nodes.
 
     Attributes:
-        name: Name of the stage: the last node's, with the block of each key that has blocks.
+        folder: Folder beside the scale's own file where the stage stands; empty for that file itself.
+        name: Name of the stage: the last node's, with the block of each key that has blocks and no such folder.
         nodes: Names of the nodes.
         matrix: Values of each key that DVC runs it for.
         run: Fan-out keys that its command gives.
@@ -42,6 +43,7 @@ class Stage:
         plots: Those that ``dvc plots`` shows, with DVC's settings; an image has none.
     """
 
+    folder: str
     name: str
     nodes: tuple[str, ...]
     matrix: Mapping[str, tuple[Value, ...]]
@@ -64,6 +66,7 @@ class StageBuilder:
     fan_out: FanOut
     code: CodeClosure
     outputs: str
+    everywhere: Sequence[str] = ()
 
     def build(self) -> list[Stage]:
         """Build every stage, producers first and by name among equals.
@@ -76,6 +79,7 @@ class StageBuilder:
         stages = [stage for group in groups for stage in self._expand(group, self._find_outs(group))]
         _refuse_shared_names(stages)
         _refuse_shared_outs(stages)
+        _refuse_unreached(self.pipeline, stages)
         return stages
 
     def _find_outs(self, group: NodeGroup) -> list[Dataset]:
@@ -104,12 +108,12 @@ class StageBuilder:
                     f"node '{group.name}' runs for each {', '.join(sorted(absent))}, but writes '{dataset.name}' to "
                     f"one path: {dataset.path}"
                 )
-        matrix = {key: self.fan_out.list_values(key) for key in own if not self.fan_out.has_blocks(key)}
-        named = [key for key in own if key not in matrix]
-        for names in product(*(self.fan_out.list_values(key) for key in named)):
-            blocks = dict(zip(named, names, strict=True))
-            run = {key: blocks.get(key, f"${{item.{key}}}") for key in own}
-            yield self._build(group, outs, matrix, run, run | self.fan_out.imply(blocks))
+        apart = [key for key in own if self.fan_out.has_blocks(key) or self.fan_out.keys[key].folder]
+        matrix = {key: self.fan_out.list_values(key) for key in own if key not in apart}
+        for values in product(*map(self.fan_out.list_values, apart)):
+            chosen = dict(zip(apart, values, strict=True))
+            run = {key: chosen.get(key, f"${{item.{key}}}") for key in own}
+            yield self._build(group, outs, matrix, run, run | self.fan_out.imply(chosen))
 
     def _build(
         self,
@@ -122,12 +126,15 @@ class StageBuilder:
         inputs = [self.datasets[name] for name in group.inputs if is_data(name)]
         read_together = {key for dataset in inputs for key in dataset.gathers} - fixed.keys()
         gathered = {key: ALL for key in self.fan_out.keys if key in read_together}
-        self._check_keys(group, fixed, gathered)
+        shared = self._find_shared(group, outs, fixed)
+        self._check_keys(group, {**shared, **fixed}, gathered)
+        named = [str(run[key]) for key in run if key not in matrix and not self.fan_out.keys[key].folder]
         return Stage(
-            name="-".join([group.name, *(str(value) for key, value in run.items() if key not in matrix)]),
+            folder=self.fan_out.get_folder(run),
+            name="-".join([group.name, *named]),
             nodes=tuple(node.name for node in group.nodes),
             matrix=matrix,
-            run={**run, **gathered},
+            run={**run, **shared, **gathered},
             data=tuple(sorted({path for dataset in inputs for path in self._list_paths(dataset, fixed)})),
             code=self.code.list_files({module for node in group.nodes for module in self._list_modules(node, fixed)}),
             params=self._locate_params(group, fixed),
@@ -135,6 +142,12 @@ class StageBuilder:
             metrics=tuple(dataset.fill_path(fixed) for dataset in outs if dataset.dvc.metrics),
             plots=tuple((item.fill_path(fixed), _describe_plot(item.dvc.plots)) for item in outs if item.dvc.plots),
         )
+
+    def _find_shared(self, group: NodeGroup, outs: Sequence[Dataset], fixed: Mapping[str, Value]) -> dict[str, Value]:
+        """Find the keys that a group takes although it writes one result for every value, as its outputs allow."""
+        open_keys = [key for key in self.fan_out.keys if key not in fixed and not self.fan_out.has_blocks(key)]
+        taken = [key for key in open_keys if f"params:{key}" in group.inputs]
+        return dict.fromkeys(taken, NONE) if all(dataset.dvc.shareable for dataset in outs) else {}
 
     def _list_paths(self, dataset: Dataset, fixed: Mapping[str, Value]) -> Iterator[str]:
         if dataset.tracked:
@@ -187,7 +200,8 @@ class StageBuilder:
 
     def _locate_params(self, group: NodeGroup, fixed: Mapping[str, Value]) -> tuple[tuple[str, tuple[str, ...]], ...]:
         keys: dict[str, set[str]] = {}
-        for name in {param for node in group.nodes for param, _ in self._list_params(node, fixed)}:
+        taken = {param for node in group.nodes for param, _ in self._list_params(node, fixed)}
+        for name in taken | set(self.everywhere):
             try:
                 located = self.params.locate(name)
             except VersioningError as error:
@@ -213,9 +227,9 @@ def _find_function(function: Any) -> Any:
 
 
 def _refuse_shared_names(stages: Sequence[Stage]) -> None:
-    owners: dict[str, Stage] = {}
+    owners: dict[tuple[str, str], Stage] = {}
     for stage in stages:
-        other = owners.setdefault(stage.name, stage)
+        other = owners.setdefault((stage.folder, stage.name), stage)
         if other is not stage:
             raise VersioningError(
                 f"nodes '{other.nodes[-1]}' and '{stage.nodes[-1]}' would be one stage: rename one of them"
@@ -229,3 +243,20 @@ def _refuse_shared_outs(stages: Sequence[Stage]) -> None:
         if other_parts[: len(parts)] == parts:
             where = path if path == other else f"{path} and {other}"
             raise VersioningError(f"stages '{owner}' and '{other_owner}' write one path: {where}")
+
+
+def _refuse_unreached(pipeline: Pipeline, stages: Sequence[Stage]) -> None:
+    """Refuse stages in a folder that no stage of the scale's own file needs: ``dvc repro`` of that would miss them."""
+    needed = {name for stage in stages if not stage.folder for name in stage.nodes}
+    before = {node.name: {other.name for other in others} for node, others in pipeline.node_dependencies.items()}
+    waiting = list(needed)
+    while waiting:
+        found = before[waiting.pop()] - needed
+        needed |= found
+        waiting += found
+    for stage in stages:
+        if stage.folder and needed.isdisjoint(stage.nodes):
+            raise VersioningError(
+                f"node '{stage.nodes[-1]}': nothing brings together what it writes for {stage.folder}, so `dvc repro` "
+                "of the scale would not run it: read it in a node that writes one result for all"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from card24_pipeline.versioning.code_closure import CodeClosure
 from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 from card24_pipeline.versioning.datasets import describe_datasets, mark_keys
-from card24_pipeline.versioning.dvc_file import render_dvc_file
+from card24_pipeline.versioning.dvc_file import DVC_FILE, HEADER, LOCK_FILE, list_lock_entries, render_dvc_files
 from card24_pipeline.versioning.fan_out import FanOut
 from card24_pipeline.versioning.files import read_yaml, record_numbers, write_atomically
+from card24_pipeline.versioning.lock_file import drop_entries
 from card24_pipeline.versioning.parameter_files import ParameterFiles, list_parameter_files
 from card24_pipeline.versioning.settings import StagesSettings, read_settings
 from card24_pipeline.versioning.stages import Stage, StageBuilder, is_data
@@ -25,10 +27,26 @@ if TYPE_CHECKING:
 DIFF_LINES = 20
 
 
+@dataclass(frozen=True)
+class Scale:
+    """A Kedro environment with its own parameters, stages and lock files.
+
+    Attributes:
+        file: Its generated file, relative to the project.
+        folder: That of its configuration, where files of single values of a fan-out key lie.
+    """
+
+    file: str
+    folder: str
+
+
 def sync_scales(
     project: ProjectMetadata, env: str | None = None, numbers: Mapping[str, Sequence[int]] | None = None
-) -> dict[str, bool]:
-    """Write the ``dvc.yaml`` of one scale or of all.
+) -> dict[str, str]:
+    """Write every ``dvc.yaml`` of one scale or of all, and drop what is no stage any more.
+
+    Generated files of values that are not listed any more go; their lock files stay, so that DVC runs nothing anew when
+    a value comes back. From the other lock files go the entries of stages that there are no more.
 
     Args:
         project: The project; Kedro must have bootstrapped it.
@@ -36,7 +54,7 @@ def sync_scales(
         numbers: Lists to record first in the scale's parameter file, by top-level key.
 
     Returns:
-        For each file, whether it changed.
+        For each file, what was done: ``written``, ``up to date``, ``removed``, or what became of a lock file.
 
     Raises:
         VersioningError: When the graph cannot be written as stages.
@@ -60,61 +78,94 @@ def sync_scales(
         for recorded, content in before.items():
             recorded.unlink() if content is None else write_atomically(recorded, content)
         raise
-    stale = {path for path, text in texts.items() if _read_text(project.project_path / path) != text}
-    for path in stale:
-        write_atomically(project.project_path / path, texts[path])
-    return {path: path in stale for path in texts}
+    return _write_files(project, scales, texts)
+
+
+def _write_files(project: ProjectMetadata, scales: Mapping[str, Scale], texts: Mapping[str, str]) -> dict[str, str]:
+    done = {}
+    for path, text in texts.items():
+        file = project.project_path / path
+        done[path] = "up to date" if _read_text(file) == text else "written"
+        if done[path] == "written":
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, text)
+        lock = str(Path(path).with_name(LOCK_FILE))
+        if pruned := _prune(project.project_path / lock, text):
+            done[lock] = pruned
+    for path in _find_leftovers(project, scales, texts):
+        (project.project_path / path).unlink()
+        done[path] = "removed (its lock file stays)"
+    return done
 
 
 def find_stale_files(project: ProjectMetadata) -> dict[str, str]:
     """Compare every ``dvc.yaml`` with the graph of a project that Kedro has bootstrapped.
 
     Returns:
-        The files that ``sync_scales`` would change, with the first lines of the difference.
+        The files that ``sync_scales`` would change, with the first lines of the difference, and those it would remove.
 
     Raises:
         VersioningError: When the graph cannot be written as stages.
     """
     stale = {}
-    for path, text in _render_scales(project, _find_scales(project)).items():
+    scales = _find_scales(project)
+    texts = _render_scales(project, scales)
+    for path, text in texts.items():
         current = _read_text(project.project_path / path)
         if current != text:
             names = (path, f"{path} (synced)")
             diff = list(unified_diff(current.splitlines(), text.splitlines(), *names, n=1, lineterm=""))
             more = [f"… {len(diff) - DIFF_LINES} more lines"] if len(diff) > DIFF_LINES else []
             stale[path] = "\n".join([*diff[:DIFF_LINES], *more])
-    return stale
+    leftovers = _find_leftovers(project, scales, texts)
+    return stale | {path: f"{path}: left over, no value that is listed has it" for path in leftovers}
 
 
-def _find_scales(project: ProjectMetadata) -> dict[str, str]:
-    """Return the generated file of each scale, a Kedro environment with its own parameters, stages and lock file.
-
-    These are the default one, then by name every folder of configuration whose ``globals.yml`` names it.
-    """
+def _find_scales(project: ProjectMetadata) -> dict[str, Scale]:
+    """Find the default scale, then by name those of every folder of configuration whose ``globals.yml`` names it."""
     from kedro.framework.project import settings
 
     default = settings.CONFIG_LOADER_ARGS.get("default_run_env", "local")
-    scales = {default: "dvc.yaml"}
+    scales = {default: Scale(DVC_FILE, f"{settings.CONF_SOURCE}/{default}")}
     for path in sorted((project.project_path / settings.CONF_SOURCE).glob("*/globals.yml")):
         name, scale = path.parent.name, read_yaml(path).get("scale")
         folder = path.parent.relative_to(project.project_path).as_posix()
         if scale not in (None, name):
             raise VersioningError(f"{folder}/globals.yml: scale: expected the folder's name '{name}', got '{scale}'")
         if scale and name not in (default, settings.CONFIG_LOADER_ARGS.get("base_env", "base")):
-            scales[name] = f"{folder}/dvc.yaml"
+            scales[name] = Scale(f"{folder}/{DVC_FILE}", folder)
     return scales
 
 
-def _render_scales(project: ProjectMetadata, scales: Mapping[str, str]) -> dict[str, str]:
+def _find_leftovers(project: ProjectMetadata, scales: Mapping[str, Scale], texts: Mapping[str, str]) -> list[str]:
+    """List generated files in the folders of scales that are none of these texts."""
+    root = project.project_path
+    found = sorted(path for scale in scales.values() for path in (root / scale.folder).rglob(DVC_FILE))
+    names = [path.relative_to(root).as_posix() for path in found if _read_text(path).startswith(HEADER)]
+    return [name for name in names if name not in texts]
+
+
+def _prune(lock: Path, text: str) -> str:
+    """Drop from a lock file what is none of the stages in a text, and say so; nothing where it holds no more."""
+    if not lock.exists():
+        return ""
+    try:
+        gone = drop_entries(lock, list_lock_entries(text))
+    except VersioningError as error:
+        return f"left as it is: {error}"
+    return f"{len(gone)} entries of former stages dropped" if gone else ""
+
+
+def _render_scales(project: ProjectMetadata, scales: Mapping[str, Scale]) -> dict[str, str]:
     settings = read_settings(project.project_path)
     code = CodeClosure(project.package_name, project.source_dir, project.project_path, settings.discovers)
-    texts = {}
-    for scale, file in scales.items():
+    texts: dict[str, str] = {}
+    for name, scale in scales.items():
         try:
-            stages = _build_stages(project, scale, settings, code)
+            stages = _build_stages(project, name, settings, code)
         except VersioningError as error:
-            raise VersioningError(f"scale {scale}: {error}") from error
-        texts[file] = render_dvc_file(scale, file, stages, settings.kept_in_git)
+            raise VersioningError(f"scale {name}: {error}") from error
+        texts |= render_dvc_files(name, scale.file, scale.folder, stages, settings.kept_in_git)
     return texts
 
 
@@ -127,7 +178,7 @@ def _build_stages(project: ProjectMetadata, env: str, settings: StagesSettings, 
     datasets = describe_datasets(loader["catalog"], filter(is_data, pipeline.datasets()), keys, project.project_path)
     params = ParameterFiles.read(loader, project.project_path)
     fan_out = FanOut(keys, loader["parameters"])
-    return StageBuilder(pipeline, datasets, params, fan_out, code, settings.outputs).build()
+    return StageBuilder(pipeline, datasets, params, fan_out, code, settings.outputs, settings.everywhere).build()
 
 
 def _make_loader(project: ProjectMetadata, env: str, runtime_params: dict[str, Any] | None = None) -> OmegaConfigLoader:

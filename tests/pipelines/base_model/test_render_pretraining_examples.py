@@ -34,7 +34,7 @@ def test_kinds_come_by_their_weights(by_kind, pretraining_examples, few_multiset
     assert len(pretraining_examples) == 400
     assert all(100 < len(by_kind[kind]) < 167 for kind in ("translation", "puzzle", "whole_task"))
     only = mixture.model_copy(update={"examples": 30, "translation_weight": 0.0, "puzzle_weight": 0.0})
-    assert set(render_pretraining_examples(few_multisets, rules, prompt, only)["kind"]) == {"whole_task"}
+    assert set(render_pretraining_examples(few_multisets, rules, prompt, only, 3)["kind"]) == {"whole_task"}
 
 
 def test_multisets_never_met_occur_in_no_puzzle_or_whole_task(by_kind, few_multisets):
@@ -56,7 +56,9 @@ def test_tuned_rules_never_occur(by_kind, rules):
 def test_tuned_rules_are_left_out_even_where_few_others_exist(few_multisets, make_rules, prompt, mixture):
     rules = make_rules(id_faces=(1, 1, 1), ood_faces=(2, 2, 2))
     few = mixture.model_copy(update={"max_face_value": 2, "whole_task_weight": 0.0, "puzzle_weight": 0.0})
-    drawn = {read_prompt(text)[0] for text in render_pretraining_examples(few_multisets, rules, prompt, few)["prompt"]}
+    drawn = {
+        read_prompt(text)[0] for text in render_pretraining_examples(few_multisets, rules, prompt, few, 3)["prompt"]
+    }
     assert len(drawn) == 6
     assert drawn.isdisjoint(rules.list_rules())
 
@@ -65,7 +67,7 @@ def test_further_rules_are_left_out_and_add_no_multiset_twice(make_rules, split_
     rules = make_rules(further=[("low", (7, 5, 3), None), ("far", (11, 12, 13), 22)])
     found = split_multisets(rules, split_params)
     puzzles = mixture.model_copy(update={"examples": 3000, "translation_weight": 0.0, "whole_task_weight": 0.0})
-    shown = render_pretraining_examples(found, rules, prompt, puzzles)["prompt"].map(read_numbers).map(name)
+    shown = render_pretraining_examples(found, rules, prompt, puzzles, 3)["prompt"].map(read_numbers).map(name)
     assert set(shown) <= set(found.loc[found["base_met_multiset"], "multiset"])
     often = found["multiset"].map(found["multiset"].value_counts()).groupby(found["multiset"]).first() > 1
     drawn = shown.value_counts().reindex(found.loc[found["base_met_multiset"], "multiset"].unique(), fill_value=0)
@@ -73,7 +75,7 @@ def test_further_rules_are_left_out_and_add_no_multiset_twice(make_rules, split_
     assert by_listing[True] == pytest.approx(by_listing[False], rel=0.2), "each is as likely as any other"
     few = mixture.model_copy(update={"max_face_value": 3, "whole_task_weight": 0.0, "puzzle_weight": 0.0})
     near = make_rules(id_faces=(1, 1, 1), ood_faces=(2, 2, 2), further=[("low", (1, 2, 3), None)])
-    drawn = {read_prompt(text)[0] for text in render_pretraining_examples(found, near, prompt, few)["prompt"]}
+    drawn = {read_prompt(text)[0] for text in render_pretraining_examples(found, near, prompt, few, 3)["prompt"]}
     assert len(drawn) == 24
     assert drawn.isdisjoint(near.list_rules())
 
@@ -103,7 +105,7 @@ def test_whole_tasks_are_solved_rightly(few_multisets, make_rules, mixture, layo
     hands = few_multisets[few_multisets["base_met_multiset"]]
     if target == 10:
         hands = hands.head(2).assign(values=[[1, 2, 3, 4], [2, 2, 3, 3]])
-    examples = render_pretraining_examples(hands, rules, PromptParams(layout=layout, style=style), only)
+    examples = render_pretraining_examples(hands, rules, PromptParams(layout=layout, style=style), only, 3)
     possible = [tuple(values) for values in hands["values"]]
     for answer in examples["answer"]:
         assert any(
@@ -118,6 +120,8 @@ def test_whole_tasks_translate_their_own_cards(by_kind):
 
 
 def test_same_seed_gives_the_same_examples(few_multisets, rules, prompt, mixture, pretraining_examples):
-    assert render_pretraining_examples(few_multisets, rules, prompt, mixture).equals(pretraining_examples)
-    other = render_pretraining_examples(few_multisets, rules, prompt, mixture.model_copy(update={"seed": 4}))
-    assert not other.equals(pretraining_examples)
+    assert render_pretraining_examples(few_multisets, rules, prompt, mixture, 3).equals(pretraining_examples)
+    for seed in (4, "none"):
+        other = render_pretraining_examples(few_multisets, rules, prompt, mixture, seed)
+        assert len(other) == len(pretraining_examples)
+        assert not other.equals(pretraining_examples)

@@ -9,13 +9,22 @@ from card24_pipeline.game.solver import is_solvable
 from card24_pipeline.pipelines.game.deal_eval_hands import deal_eval_hands
 from card24_pipeline.pipelines.game.split_multisets import split_multisets
 
-SOURCES = {"id_seen": "sft", "id_heldout": "id_heldout", "ood_select": "ood_select", "ood": "ood"}
+SOURCES = {"id_seen": "sft", "id_select": "sft", "id_heldout": "id_heldout", "ood_select": "ood_select", "ood": "ood"}
 
 
 def test_each_split_deals_its_own_multisets_and_no_others(multisets, eval_hands):
     for split, source in SOURCES.items():
         dealt = eval_hands.loc[eval_hands["split"] == split, "multiset"]
-        assert set(dealt) == set(multisets.loc[multisets["split"] == source, "multiset"])
+        # What can be dealt in one way only has been dealt as `id_seen`.
+        single = {"3-3-3-3", "5-5-5-5", "6-6-6-6"} if split == "id_select" else set()
+        assert set(dealt) == set(multisets.loc[multisets["split"] == source, "multiset"]) - single
+
+
+def test_practised_hands_for_choosing_are_other_deals(eval_hands):
+    seen, select = (set(eval_hands.loc[eval_hands["split"] == split, "cards"]) for split in ("id_seen", "id_select"))
+    assert seen
+    assert select
+    assert seen.isdisjoint(select)
 
 
 def test_held_out_multisets_are_never_in_sft_examples(eval_hands, sft_examples):

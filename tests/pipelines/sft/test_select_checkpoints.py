@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from card24_pipeline.pipelines.sft.select_checkpoints import SelectionParams, choose_rungs, select_checkpoints
 
 
-def make_scores(by_step, **others):
-    """Scores of ``ood_select``, beside decoys of other splits and groups of hands that peak elsewhere."""
+def make_scores(by_step, practised):
+    """Scores of ``ood_select`` and ``id_select``, beside decoys of other splits and hands that peak elsewhere."""
     rows = [
         {"step": step, "split": split, "base_met_multiset": met, "pass_at_1": share}
         for step, passed in by_step.items()
@@ -15,6 +15,8 @@ def make_scores(by_step, **others):
             ("ood_select", "all", passed),
             ("ood_select", "met", step / 1000),
             ("ood_select", "never_met", 1 - step / 1000),
+            ("id_select", "all", practised.get(step, 0.0)),
+            ("id_select", "met", 1.0),
             ("ood", "all", step / 1000),
             ("id_seen", "all", step / 1000),
         )
@@ -22,8 +24,9 @@ def make_scores(by_step, **others):
     return pd.DataFrame(rows).sample(frac=1, random_state=0)
 
 
-def select(by_step, rungs=2):
-    chosen = select_checkpoints(make_scores(by_step), SelectionParams(split="ood_select", ladder_rungs=rungs))
+def select(by_step, rungs=2, practised=None, percents=()):
+    params = SelectionParams(split="ood_select", ladder_rungs=rungs, id_percents=list(percents))
+    chosen = select_checkpoints(make_scores(by_step, practised or {}), params)
     return list(chosen.itertuples(index=False, name=None))
 
 
@@ -50,6 +53,11 @@ class TestSelectCheckpoints:
             ("end", 20, 0.1),
         ]
         assert select({5: 0.9, 20: 0.1}, rungs=3) == [("max_ood", 5, 0.9), ("end", 20, 0.1)]
+
+    def test_levels_of_id_are_the_earliest_steps_that_reach_them(self):
+        scores = {5: 0.3, 10: 0.4, 20: 0.2, 40: 0.1}
+        chosen = select(scores, 0, {5: 0.2, 10: 0.6, 20: 0.5, 40: 0.8}, [75, 60, 90])
+        assert chosen == [("max_ood", 10, 0.4), ("end", 40, 0.1), ("id_60", 10, 0.4), ("id_75", 40, 0.1)]
 
     def test_a_single_checkpoint_is_all_there_is(self):
         assert select({7: 0.1}) == [("max_ood", 7, 0.1), ("end", 7, 0.1)]

@@ -18,7 +18,7 @@ KEYS = ("seed", "sft_arm", "rl_arm", "edit_arm")
 @pytest.fixture
 def inputs(tmp_path):
     tables = dict(vars(make_tables()))
-    frames = {name: tables.pop(name) for name in ("base_scores", "estimates")}
+    frames = {"estimates": tables.pop("estimates")}
     for name, table in tables.items():
         keys = [key for key in KEYS if key in table]
         columns = {column: str(pa.array(table[column]).type) for column in table.columns if column not in keys}

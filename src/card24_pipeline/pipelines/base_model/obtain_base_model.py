@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import click
 import pandas as pd
-from pydantic import ConfigDict, Field, NonNegativeInt, RootModel
+from pydantic import ConfigDict, Field, RootModel
 
 from card24_pipeline.checkpoints.writer import save_checkpoint
 from card24_pipeline.models.device import find_device
@@ -28,7 +29,6 @@ class FromScratchParams(Params):
     """Train the base model here, from fresh weights."""
 
     kind: Literal["from_scratch"]
-    seed: NonNegativeInt
     architecture: ArchitectureParams
     schedule: ScheduleParams
 
@@ -51,6 +51,7 @@ def obtain_base_model(
     sft_examples: pd.DataFrame,
     eval_hands: pd.DataFrame,
     source: SourceParams,
+    seed: Any,
     device: str,
     progress: Path,
 ) -> Obtained:
@@ -60,6 +61,10 @@ def obtain_base_model(
         pretraining_examples: What a from-scratch base is trained on.
         sft_examples: With ``eval_hands``, the texts that any base must be able to read and write.
         eval_hands: Column ``prompt``.
+        source: What to do.
+        seed: The replicate's seed, of the initial weights and the order of the examples; ``none`` for a base that the
+            replicates share, which must be a given one.
+        device: Where a from-scratch base is trained.
         progress: Private folder from which a killed run resumes.
 
     Returns:
@@ -67,28 +72,34 @@ def obtain_base_model(
 
     Raises:
         CheckpointError: If a given folder is incomplete, damaged, or lacks a needed token.
+        ClickException: If the replicates share a base that is to be trained here.
     """
     texts = [*sft_examples["prompt"], *sft_examples["answer"], *eval_hands["prompt"]]
-    work = open_progress(progress, pretraining_examples, sft_examples, eval_hands, source, device)
+    work = open_progress(progress, pretraining_examples, sft_examples, eval_hands, source, seed, device)
     if isinstance(source.root, FolderParams):
         return _copy_folder(source.root, texts, work)
+    if isinstance(seed, str):
+        raise click.ClickException(
+            "base_model.source: a from_scratch base is each seed's own, but globals.yml of the scale has a base_folder "
+            "that all share: drop that line, or give the base as a folder"
+        )
     texts += [*pretraining_examples["prompt"], *pretraining_examples["answer"]]
-    return _train_from_scratch(pretraining_examples, texts, source.root, device, work)
+    return _train_from_scratch(pretraining_examples, texts, source.root, seed, device, work)
 
 
 def _train_from_scratch(
-    examples: pd.DataFrame, texts: list[str], source: FromScratchParams, device: str, work: Path
+    examples: pd.DataFrame, texts: list[str], source: FromScratchParams, seed: int, device: str, work: Path
 ) -> Obtained:
     """Train a fresh Llama on the mixture with a tokenizer made of the texts' words."""
     tokenizer = build_word_tokenizer(texts, max_tokens=source.architecture.max_tokens)
-    model = build_llama(source.architecture, tokenizer, seed=source.seed).to(find_device(device))
+    model = build_llama(source.architecture, tokenizer, seed=seed).to(find_device(device))
     millions = model.num_parameters() / 1e6
     logger.info("Training a base of %.2f M parameters with a vocabulary of %d", millions, len(tokenizer))
     prompts, answers = (examples[name].tolist() for name in ("prompt", "answer"))
     tokenized = tokenize_examples(tokenizer, prompts, answers, max_tokens=source.architecture.max_tokens)
     last = source.schedule.steps
     run = train_language_model(
-        model, tokenizer, tokenized, source.schedule, save_steps=[last], seed=source.seed, progress=work
+        model, tokenizer, tokenized, source.schedule, save_steps=[last], seed=seed, progress=work
     )
     staged = work / "base"
     shutil.rmtree(staged, ignore_errors=True)

@@ -15,14 +15,20 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 render_pretraining_examples,
-                inputs=["multisets", "params:game.rules", "params:game.prompt", "params:base_model.mixture"],
+                inputs=[
+                    "multisets",
+                    "params:game.rules",
+                    "params:game.prompt",
+                    "params:base_model.mixture",
+                    "params:seed",
+                ],
                 outputs="pretraining_examples",
                 name="render_pretraining_examples",
                 namespace="base_model",
             ),
             Node(
                 obtain_base_model,
-                inputs=[*TEXTS, "params:base_model.source", "params:device", "base_model_progress"],
+                inputs=[*TEXTS, "params:base_model.source", "params:seed", "params:device", "base_model_progress"],
                 outputs=["base_model", "base_model_history", "base_model_timings"],
                 name="obtain_base_model",
                 namespace="base_model",
@@ -30,7 +36,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 score_base_model,
                 inputs=["base_model", "eval_hands", "params:game.prompt", "params:scoring", "params:device"],
-                outputs=["base_scores", "base_hand_scores", "base_scoring_timings"],
+                outputs=["base_scores@one", "base_hand_scores@one", "base_scoring_timings"],
                 name="score_base_model",
                 namespace="base_model",
             ),

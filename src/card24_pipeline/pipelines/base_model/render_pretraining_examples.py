@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat, PositiveInt
 
 from card24_pipeline.game.cards import RANKS, FaceRule
 from card24_pipeline.game.hands import HAND_SIZE, deal_orders
@@ -18,7 +19,6 @@ from card24_pipeline.parameters.rules import RulesParams
 class MixtureParams(Params):
     """What the from-scratch base is trained on: parts of the task and a little of the whole."""
 
-    seed: NonNegativeInt
     examples: PositiveInt
     translation_weight: NonNegativeFloat
     puzzle_weight: NonNegativeFloat
@@ -28,18 +28,19 @@ class MixtureParams(Params):
 
 
 def render_pretraining_examples(
-    multisets: pd.DataFrame, rules: RulesParams, prompt: PromptParams, mixture: MixtureParams
+    multisets: pd.DataFrame, rules: RulesParams, prompt: PromptParams, mixture: MixtureParams, seed: Any
 ) -> pd.DataFrame:
     """Draw the mixture: translations of cards, bare number puzzles, and whole tasks under random face rules.
 
     Only multisets that the base may meet occur in puzzles and whole tasks, each once however many splits it is in.
-    No task uses a rule of the game, ID or OOD, so what the base can do there is put together from its parts.
+    No task uses a rule of the game, ID or OOD, so what the base can do there is put together from its parts. The draws
+    are the replicate's own; a base that replicates share has no seed but ``none``.
 
     Returns:
         One row per example: ``kind``, ``prompt`` and ``answer``.
     """
     met = list(dict.fromkeys(tuple(map(int, row)) for row in multisets.loc[multisets["base_met_multiset"], "values"]))
-    target, left_out, generator = rules.target, set(rules.list_rules()), random.Random(mixture.seed)
+    target, left_out, generator = rules.target, set(rules.list_rules()), random.Random(f"mixture {seed}")
 
     def draw_rule() -> FaceRule:
         highest = mixture.max_face_value

@@ -14,14 +14,14 @@ from card24_pipeline.parameters.rules import RulesParams
 
 
 def estimate_quantities(
-    base_hand_scores: pd.DataFrame, seeds: list[int], rules: RulesParams, params: FindingsParams, **inputs: Any
+    seeds: list[int], rules: RulesParams, params: FindingsParams, **inputs: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Bring what every seed and arm measured together.
 
     Returns:
         The models, the estimates, the RL runs, and pass@1 by SFT step and by model, as plots of DVC want it.
     """
-    tables = read_study(base_hand_scores, seeds, inputs)
+    tables = read_study(seeds, inputs)
     bootstrap = Bootstrap(params.resamples, params.bootstrap_seed, params.confidence)
     ood = next(iter(rules.ood))
     models, estimates, runs = estimate_study(tables, bootstrap, ood)

@@ -29,11 +29,14 @@ def judge_claims(
         The verdicts, and the headline figures.
     """
     findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), confidence=params.confidence)
-    statements = judge_statements(list_statements(), findings, published_results)
+    needed = params.replicates_for_verdicts
+    statements = judge_statements(list_statements(), findings, published_results, replicates=needed)
     claims = {
         "confidence": params.confidence,
         "resamples": params.resamples,
+        "replicates_for_verdicts": needed,
         "seeds": seeds,
+        "conditional": findings.conditional,
         "titles": {str(number): title for number, title in CLAIMS.items()},
         "statements": statements,
     }

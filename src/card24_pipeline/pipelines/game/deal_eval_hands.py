@@ -1,7 +1,7 @@
 """Deal the hands that every checkpoint is scored on."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,6 +19,7 @@ class OrdersParams(Params):
     """Into how many seeded orders each multiset of a split is dealt; each OOD rule has the same two numbers."""
 
     id_seen: PositiveInt
+    id_select: PositiveInt
     id_heldout: PositiveInt
     ood_select: PositiveInt
     ood: PositiveInt
@@ -33,7 +34,10 @@ class EvalHandsParams(Params):
 
 
 class _Split(NamedTuple):
-    """A split to be dealt: each of its multisets into so many orders, or where there are none by the sampler."""
+    """A split to be dealt: each of its multisets into so many orders, or where there are none by the sampler.
+
+    None of its hands is one of the split ``beside``, which was dealt before.
+    """
 
     name: str
     rule: FaceRule
@@ -41,6 +45,7 @@ class _Split(NamedTuple):
     with_face: bool
     orders: int | None = None
     source: str = ""
+    beside: str = ""
 
 
 def deal_eval_hands(
@@ -48,7 +53,8 @@ def deal_eval_hands(
 ) -> pd.DataFrame:
     """Deal every multiset into seeded orders, and the published sampler's hands beside them.
 
-    Splits: ``id_seen`` (multisets of SFT), ``id_heldout``, ``NAME_select`` and ``NAME`` of each OOD rule, and
+    Splits: ``id_seen`` (multisets of SFT), ``id_select`` (other deals of them, for choosing; a multiset that can be
+    dealt in too few ways has none), ``id_heldout``, ``NAME_select`` and ``NAME`` of each OOD rule, and
     ``published_id`` and ``published_NAME``, which follow the published sampler and overlap with SFT; those only
     describe. Every hand of an OOD rule shows a face card: without one it would be the same hand under any rule.
 
@@ -58,8 +64,10 @@ def deal_eval_hands(
     """
     met = dict(zip(multisets["multiset"], multisets["base_met_multiset"], strict=True))
     rows = []
+    dealt: dict[str, Sequence[tuple[str, ...]]] = {}
     for split in _list_splits(rules, params.orders):
-        for hand, ranks in enumerate(_deal(split, multisets, params)):
+        dealt[split.name] = _deal(split, multisets, params, frozenset(dealt.get(split.beside, ())))
+        for hand, ranks in enumerate(dealt[split.name]):
             values = split.rule.values(ranks)
             multiset = "-".join(map(str, sorted(values)))
             rows.append(
@@ -82,6 +90,7 @@ def _list_splits(rules: RulesParams, orders: OrdersParams) -> Iterator[_Split]:
     id_rule, target = rules.id.to_rule(), rules.target
     ood = [(name, faces.to_rule(), rules.target_of(name)) for name, faces in rules.ood.items()]
     yield _Split("id_seen", id_rule, target, False, orders.id_seen, "sft")
+    yield _Split("id_select", id_rule, target, False, orders.id_select, "sft", beside="id_seen")
     yield _Split("id_heldout", id_rule, target, False, orders.id_heldout, "id_heldout")
     for name, rule, own in ood:
         yield _Split(f"{name}_select", rule, own, True, orders.ood_select, f"{name}_select")
@@ -91,13 +100,18 @@ def _list_splits(rules: RulesParams, orders: OrdersParams) -> Iterator[_Split]:
         yield _Split(f"published_{name}", rule, own, True)
 
 
-def _deal(split: _Split, multisets: pd.DataFrame, params: EvalHandsParams) -> Iterable[tuple[str, ...]]:
+def _deal(
+    split: _Split, multisets: pd.DataFrame, params: EvalHandsParams, taken: frozenset[tuple[str, ...]]
+) -> Sequence[tuple[str, ...]]:
     generator = random.Random(f"{params.seed} {split.name}")
     if split.orders is None:
         count, faces = params.published_hands, split.with_face
         return sample_published_hands(count, split.rule, generator, split.target, with_face=faces)
-    return [
-        ranks
-        for values in multisets.loc[multisets["split"] == split.source, "values"]
-        for ranks in deal_orders(list(map(int, values)), split.rule, split.orders, generator, with_face=split.with_face)
-    ]
+    hands: list[tuple[str, ...]] = []
+    for values in multisets.loc[multisets["split"] == split.source, "values"]:
+        own = list(map(int, values))
+        # As many more as are taken at most, so that enough are left.
+        wanted = split.orders + (params.orders.id_seen if split.beside else 0)
+        deals = deal_orders(own, split.rule, wanted, generator, with_face=split.with_face)
+        hands += [ranks for ranks in deals if ranks not in taken][: split.orders]
+    return hands

@@ -35,7 +35,6 @@ def create_pipeline() -> Pipeline:
                     *FINDINGS,
                     "multisets",
                     "eval_hands",
-                    "pretraining_examples",
                     "sft_examples",
                     "rl_hands",
                     "params:base_model",

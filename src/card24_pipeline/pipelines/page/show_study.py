@@ -28,7 +28,6 @@ def show_study(
     models: pd.DataFrame,
     estimates: pd.DataFrame,
     runs: pd.DataFrame,
-    base_hand_scores: pd.DataFrame,
     seeds: list[int],
     rules: RulesParams,
     params: FindingsParams,
@@ -42,7 +41,6 @@ def show_study(
         models: With the next two, the findings.
         estimates: See above.
         runs: See above.
-        base_hand_scores: With ``inputs``, the study's tables.
         seeds: The study's seeds.
         rules: The game's rules.
         params: Settings of the findings.
@@ -52,7 +50,7 @@ def show_study(
         The page, as HTML, then Matplotlib figures in the order of ``FIGURE_KEYS``.
     """
     findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), confidence=params.confidence)
-    tables = read_study(base_hand_scores, seeds, inputs)
+    tables = read_study(seeds, inputs)
     sections = build_sections(findings, tables)
     figures = {figure.key: figure for section in sections for figure in section.figures}
     folder = claims_file.parent

@@ -22,7 +22,6 @@ def write_reports(
     runs: pd.DataFrame,
     multisets: pd.DataFrame,
     eval_hands: pd.DataFrame,
-    pretraining_examples: pd.DataFrame,
     sft_examples: pd.DataFrame,
     rl_hands: pd.DataFrame,
     base_model: Any,
@@ -39,7 +38,7 @@ def write_reports(
     findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), confidence=params.confidence)
     source, engineering = to_plain(base_model), params.engineering_only
     examples = {
-        "pre-training examples (a base from scratch)": len(pretraining_examples),
+        "pre-training examples (of each base from scratch)": source["mixture"]["examples"],
         "SFT examples": len(sft_examples),
         "RL hands": len(rl_hands),
     }

@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 
 class RlArmParams(Params):
-    """One arm: the SFT arm it goes on from, at the checkpoints of which roles (``all``: each selected one), and how.
+    """One arm: the SFT arm it goes on from, at the checkpoints of which roles, and how.
+
+    The roles ``all`` are MaxOOD, every rung and End; checkpoints at a level of ID are named one by one.
 
     ``settings`` holds the keys of ``rl`` that are otherwise in this arm.
     """
@@ -44,9 +46,9 @@ class RlArmParams(Params):
         """Check the whole of ``roles`` at once: one error in plain words instead of one for each kind of value."""
         if value == "all":
             return "all"
-        known = r"max_ood|end|rung_[1-9][0-9]*"
+        known = r"max_ood|end|rung_[1-9][0-9]*|id_[1-9][0-9]?"
         if not isinstance(value, list) or not value or not all(re.fullmatch(known, str(role)) for role in value):
-            raise ValueError("expected 'all' or a list of the roles 'max_ood', 'end' and 'rung_<n>'")
+            raise ValueError("expected 'all' or a list of the roles 'max_ood', 'rung_<n>', 'id_<percent>' and 'end'")
         return list(value)
 
     def choose_settings(self, rl: RlParams) -> RlParams:
@@ -55,7 +57,7 @@ class RlArmParams(Params):
         Raises:
             ValueError: If a key is unknown, a value wrong, or the algorithm cannot do what is asked.
         """
-        chosen = rl.lay_over(self.settings) if self.settings else rl
+        chosen = rl.lay_over(self.settings)
         chosen.check_algorithm(self.algorithm)
         return chosen
 
@@ -130,7 +132,7 @@ def choose_starts(selected: pd.DataFrame, roles: Literal["all"] | list[str]) -> 
         ValueError: If that leaves none.
     """
     steps = _read_roles(selected)
-    wanted = list(steps) if roles == "all" else roles
+    wanted = [role for role in steps if not role.startswith("id_")] if roles == "all" else roles
     missing = [role for role in wanted if role not in steps]
     if missing:
         logger.info("No run from %s: this seed's ladder has %s only", ", ".join(missing), ", ".join(steps))

@@ -6,7 +6,7 @@ from card24_pipeline.pipelines.sft.score_sft import score_sft
 from card24_pipeline.pipelines.sft.select_checkpoints import select_checkpoints
 from card24_pipeline.pipelines.sft.train_sft import train_sft
 
-ARM = ["params:sft_arms", "params:sft_arm"]
+ARM = ["params:sft", "params:sft_arms", "params:sft_arm"]
 SCORED_ON = ["base_model", "eval_hands", "sft_examples", "params:game.prompt", "params:scoring", "params:device"]
 
 

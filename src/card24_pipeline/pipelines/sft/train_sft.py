@@ -17,7 +17,7 @@ from card24_pipeline.training.language_modelling import ScheduleParams, train_la
 from card24_pipeline.training.progress import open_progress
 
 
-class SftArmParams(Params):
+class SftParams(Params):
     """Fine-tuning on the ID rule, and the steps after which a checkpoint is kept (the last step always is)."""
 
     checkpoint_steps: list[PositiveInt] = Field(min_length=1)
@@ -31,9 +31,20 @@ class SftArmParams(Params):
         return self
 
 
+class SftArmParams(Params):
+    """One arm of fine-tuning: the keys of ``sft`` that are otherwise in it."""
+
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    def choose_settings(self, sft: SftParams) -> SftParams:
+        """Lay the arm's own settings over ``sft``; ValueError if a key is unknown or a value wrong."""
+        return sft.lay_over(self.settings)
+
+
 def train_sft(
     base_model: Path,
     sft_examples: pd.DataFrame,
+    sft: SftParams,
     sft_arms: Mapping[str, Any],
     sft_arm: str,
     seed: int,
@@ -45,14 +56,15 @@ def train_sft(
     Args:
         base_model: Checkpoint folder to start from.
         sft_examples: Columns ``prompt`` and ``answer``.
-        sft_arms: Schedule and checkpoint steps of each arm, of which those of ``sft_arm`` are read.
+        sft: Schedule and checkpoint steps of all arms.
+        sft_arms: What each arm has of its own, of which the block of ``sft_arm`` is read.
         seed: Order of the examples.
         progress: Private folder from which a killed run resumes.
 
     Returns:
         A staged folder with one checkpoint folder per kept step, the training history and the timings.
     """
-    params = read_arm(sft_arms, sft_arm, SftArmParams)
+    params = read_arm(sft_arms, sft_arm, SftArmParams).choose_settings(sft)
     model, tokenizer = load_checkpoint(base_model, device)
     check_vocabulary(tokenizer, [*sft_examples["prompt"], *sft_examples["answer"]], base_model)
     prompts, answers = (sft_examples[name].tolist() for name in ("prompt", "answer"))

@@ -18,7 +18,6 @@ def create_pipeline() -> Pipeline:
                 publish_study,
                 inputs={
                     "store": "tracking_store",
-                    "base_scores": "base_scores",
                     "estimates": "estimates@table",
                     "metrics": "study_metrics",
                     **{name: f"{name}@all" for name in FRAMES},

@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 
 FRAMES = (
-    "sft_scores", "sft_history", "selected_checkpoints", "rl_scores", "rl_history", "edit_variants", "edit_scores",
+    "base_scores", "sft_scores", "sft_history", "selected_checkpoints", "rl_scores", "rl_history", "edit_variants",
+    "edit_scores",
 )  # fmt: skip
 
 
 def publish_study(
     store: TrackingStore,
-    base_scores: pd.DataFrame,
     estimates: pd.DataFrame,
     metrics: dict[str, Any],
     seeds: list[int],
@@ -49,7 +49,6 @@ def publish_study(
     settings = {name: value for name, value in others.items() if not isinstance(value, Path) and name not in FRAMES}
     lists = {"seed": seeds, **{key: list(settings[name]) for key, name in ARMS.items()}}
     tables = StudyTables(
-        base_scores=base_scores,
         estimates=estimates.fillna(dict.fromkeys(("reference", "split", "change_model"), "")),
         **{name: others[name].read(**lists) for name in FRAMES},
     )

@@ -1,0 +1,42 @@
+"""How long each stage took when it last ran: files outside git and DVC."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import median
+
+from card24_pipeline.versioning.files import write_atomically
+
+
+def read_times(path: Path) -> dict[str, float]:
+    """Read the wall seconds of stages by address; a file that is missing or no such file holds none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {address: float(entry["wall_seconds"]) for address, entry in content.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def write_times(path: Path, times: Mapping[str, float]) -> None:
+    """Write the wall seconds of stages by address, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {address: {"wall_seconds": round(times[address], 3)} for address in sorted(times)}
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
+
+
+def guess_times(addresses: Iterable[str], times: Mapping[str, float]) -> dict[str, float]:
+    """Guess what stages will take: as last time, or else as their namesakes of other replicates did."""
+    namesakes: dict[str, list[float]] = {}
+    for address, seconds in times.items():
+        namesakes.setdefault(_find_family(address), []).append(seconds)
+    return {
+        address: times.get(address, median(namesakes.get(_find_family(address), [0.0])))
+        for address in addresses
+        if address in times or _find_family(address) in namesakes
+    }
+
+
+def _find_family(address: str) -> str:
+    return address.rpartition(":")[2].partition("@")[0]
