@@ -16,11 +16,10 @@ from typing import Any
 
 from benchmarks import PROJECT
 from benchmarks.bench_sft import render_examples
-from benchmarks.default_study import deal_hands, read_params
+from benchmarks.default_study import deal_hands, read_architecture, read_params
 from card24_pipeline.pipelines.game.deal_rl_hands import deal_rl_hands
 
 ROUNDS = 5
-ARCHITECTURE = {"hidden_size": 128, "intermediate_size": 352, "layers": 4, "attention_heads": 4, "max_tokens": 64}
 HANDS = 2048
 
 
@@ -80,13 +79,13 @@ def _describe_job() -> dict[str, Any]:
     hands = hands.sample(frac=1.0, random_state=0).head(HANDS)
     columns = ("prompt", "cards", "values", "target")
     return {
-        "architecture": ARCHITECTURE,
+        "architecture": read_architecture(study).model_dump(),
         "prompts": prompts,
         "answers": answers,
         "hands": json.loads(hands[list(columns)].to_json(orient="records")),
         "layout": study.game.prompt.layout,
         "style": study.game.prompt.style,
-        "schedule": study.sft_arms["main"].schedule.model_dump(),
+        "schedule": study.sft.schedule.model_dump(),
         "rl": study.rl.model_dump(),
     }
 
