@@ -28,21 +28,28 @@ BENCHMARKS = {
 ROWS = (
     ("solver", "solve_hands_per_second", "brute_force_hands_per_second", "ratio", "hands/s", "solver / brute force"),
     ("scoring", "batched_hands_per_second", "single_hands_per_second", "ratio", "hands/s", "scoring: batched / single"),
+    ("scoring", "batched_hands_per_second", "library_hands_per_second", "library_ratio", "hands/s",
+     "scoring: shared prompts / `model.generate`"),
+    ("scoring", "divergences_per_second", "single_divergences_per_second", "divergence_ratio", "1/s",
+     "divergence of a checkpoint: base read once / each time"),
     ("sft", "sft_tokens_per_second", "bare_loop_tokens_per_second", "ratio", "tokens/s", "`SFTTrainer` / bare loop"),
     ("rl", "batched_rollouts_per_second", "single_rollouts_per_second", "rollout_ratio", "hands/s",
      "rollouts: batched / single"),
     ("rl", "ppo_answers_per_second", "grpo_trainer_answers_per_second", "update_ratio", "answers/s",
      "whole update: our PPO / TRL's `GRPOTrainer`"),
-    *(("decomposition", f"decompose_{rows}x{columns}_seconds", f"full_svd_{rows}x{columns}_seconds",
-       f"decompose_{rows}x{columns}_ratio", "s", f"decompose {rows} × {columns}: ours / full SVD")
-      for rows, columns in bench_decomposition.SHAPES),
+    *(("decomposition", f"decompose_{rows}x{columns}_seconds", f"{other}_{rows}x{columns}_seconds",
+       f"decompose_{rows}x{columns}{ratio}", "s", f"decompose {rows} × {columns}: ours / {title}")
+      for rows, columns in bench_decomposition.SHAPES
+      for other, ratio, title in (("gesdd", "_ratio", "scipy's gesdd"), ("torch_svd", "_torch_ratio", "torch's SVD"))),
+    ("decomposition", "angles_seconds", "angles_svd_seconds", "angles_ratio", "s",
+     "principal angles: eigenvalues / singular values"),
     ("decomposition", "sweep_seconds", "published_sweep_seconds", "sweep_ratio", "s",
      "ten fractions of a 896 × 4864 merge: ours / the published way"),
 )  # fmt: skip
 
 
 def describe_scoring(found: Mapping[str, Any]) -> list[str]:
-    return [f"Scoring: {found['model']}; {found['same_answers']} answers the same both ways."]
+    return [f"Scoring: {found['model']}; {found['same_answers']} answers the same (singly, then by the library)."]
 
 
 def describe_rl(found: Mapping[str, Any]) -> list[str]:
@@ -58,7 +65,8 @@ def describe_decomposition(found: Mapping[str, Any]) -> list[str]:
         name = f"{rows}x{columns}"
         share = found[f"decompose_{name}_flop_per_second"] / found["product_float64_flop_per_second"]
         lines.append(
-            f"{rows} × {columns}: singular values within {found[f'decompose_{name}_sigma_error']:.0e} of σ_max; "
+            f"{rows} × {columns}: singular values within {found[f'decompose_{name}_sigma_error']:.0e} of σ_max, "
+            f"vectors orthogonal to {found[f'decompose_{name}_vector_error']:.0e}; "
             f"{share:.0%} of the FLOP/s of a large float64 product."
         )
     return lines

@@ -6,29 +6,34 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+import scipy.linalg
 import torch
+from threadpoolctl import threadpool_limits
 
 from card24_pipeline.spectral.decomposition import count_decomposition_flops, count_directions, decompose
 from card24_pipeline.spectral.merges import add_update, split_directions
+from card24_pipeline.spectral.subspaces import principal_angles
 
-SHAPES = ((896, 4864), (1536, 8960), (3584, 3584))
-ROUNDS = {(896, 4864): 3, (1536, 8960): 3, (3584, 3584): 1}
+SHAPES = ((576, 1536), (896, 4864), (1536, 8960), (1792, 1792), (3584, 3584))
+ROUNDS = {(576, 1536): 5, (896, 4864): 3, (1536, 8960): 2, (1792, 1792): 3, (3584, 3584): 1}
+ANGLES = (896, 179)  # a fifth of the directions of a matrix of 896 rows
 SWEEP_SHAPE = (896, 4864)
 FRACTIONS = tuple(number / 10 for number in range(1, 11))
 PRODUCT_SIDE = 3072
 
 
 def measure() -> dict[str, Any]:
-    """Time ours and the full SVD in turns for each shape, a sweep of ten fractions both ways, and a large product.
+    """Time ours, scipy's `gesdd` and PyTorch's SVD in turns for each shape, sweeps, angles and a large product.
 
     Returns:
-        For each shape the seconds of both, their ratio and the largest error of a singular value over σ_max; the
+        For each shape the seconds of the three, how many times ours the better of the others takes, the largest error
+        of a singular value over σ_max and of a product of two vectors; seconds and ratio of principal angles; the
         sweep's seconds and ratio; and the FLOP/s of ours and of a square matrix product in float32 and float64.
     """
     results: dict[str, Any] = {name: _time_product(dtype) for name, dtype in PRODUCTS.items()}
     for shape in SHAPES:
         results |= _compare_decompositions(shape)
-    return results | _compare_sweeps()
+    return results | _compare_sweeps() | _compare_angles()
 
 
 PRODUCTS = {"product_float32_flop_per_second": torch.float32, "product_float64_flop_per_second": torch.float64}
@@ -43,20 +48,40 @@ def draw_weight(shape: tuple[int, int], seed: int) -> torch.Tensor:
 
 def _compare_decompositions(shape: tuple[int, int]) -> dict[str, float]:
     weight = draw_weight(shape, seed=0)
-    ours, full = [], []
+    ours, gesdd, full = [], [], []
     for _ in range(ROUNDS[shape]):
         ours.append(_time(lambda: decompose(weight)))
+        with threadpool_limits(torch.get_num_threads(), "blas"):
+            gesdd.append(_time(lambda: scipy.linalg.svd(weight.numpy(), full_matrices=False, lapack_driver="gesdd")))
         full.append(_time(lambda: torch.linalg.svd(weight, full_matrices=False)))
-    exact = torch.linalg.svdvals(weight.double())
-    error = float((decompose(weight).values - exact).abs().max() / exact[0])
+    exact, found = torch.linalg.svdvals(weight.double()), decompose(weight)
+    error = float((found.values - exact).abs().max() / exact[0])
+    bases = found.left.T.double(), found.right.double()
+    apart = max(float((basis @ basis.T - torch.eye(len(basis))).abs().max()) for basis in bases)
     seconds, name = median(ours), f"{shape[0]}x{shape[1]}"
     return {
         f"decompose_{name}_seconds": seconds,
-        f"full_svd_{name}_seconds": median(full),
-        f"decompose_{name}_ratio": median(full) / seconds,
+        f"gesdd_{name}_seconds": median(gesdd),
+        f"torch_svd_{name}_seconds": median(full),
+        f"decompose_{name}_ratio": median(gesdd) / seconds,
+        f"decompose_{name}_torch_ratio": median(full) / seconds,
+        f"decompose_{name}_vector_error": apart,
         f"decompose_{name}_sigma_error": error,
         f"decompose_{name}_flop_per_second": count_decomposition_flops(shape) / seconds,
     }
+
+
+def _compare_angles() -> dict[str, float]:
+    """Take principal angles by eigenvalues, as we do, and by singular values."""
+    first, second = (torch.linalg.qr(torch.randn(ANGLES, dtype=torch.float64))[0] for _ in range(2))
+
+    def by_values() -> tuple[torch.Tensor, torch.Tensor]:
+        overlap = first.T @ second
+        return torch.linalg.svdvals(overlap), torch.linalg.svdvals(second - first @ overlap)
+
+    pairs = [(_time(lambda: principal_angles(first, second)), _time(by_values)) for _ in range(5)]
+    ours, values = (median(one) for one in zip(*pairs, strict=True))
+    return {"angles_seconds": ours, "angles_svd_seconds": values, "angles_ratio": values / ours}
 
 
 def _compare_sweeps() -> dict[str, float]:

@@ -52,7 +52,7 @@ def decode_greedily(
     shared = count_shared(prompts)
     ids, mask = pad_left([prompt[shared:] for prompt in prompts], end, model.device)
     positions = (mask.cumsum(-1) - 1).clamp(min=0) + shared
-    cache = build_cache(model, tokens=ids.shape[1] + max_new_tokens)
+    cache = build_cache(model, tokens=ids.shape[1] + max_new_tokens, tokens_last=model.device.type == "cpu")
     answers: list[list[int]] = [[] for _ in prompts]
     numbers = list(range(len(prompts)))  # of the rows still in the batch
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=model.device)
