@@ -74,9 +74,9 @@ def train_base(out: Path, device: str, trial: BaseTrial, replicate: int) -> dict
     study, multisets, hands, sft = _deal()
     game, prompt = study.game, study.game.prompt
     mixture = study.base_model.mixture.model_copy(
-        update={"seed": replicate, "examples": trial.steps * trial.batch_size}
+        update={"examples": trial.steps * trial.batch_size}
     )
-    examples = render_pretraining_examples(multisets, game.rules, prompt, mixture)
+    examples = render_pretraining_examples(multisets, game.rules, prompt, mixture, replicate)
     parts = (sft["prompt"], sft["answer"], hands["prompt"], examples["prompt"], examples["answer"])
     architecture = ArchitectureParams(
         hidden_size=128, intermediate_size=344, layers=trial.layers, attention_heads=4, max_tokens=64
@@ -128,7 +128,7 @@ def fine_tune(out: Path, device: str, trial: str, replicate: int, rate: float) -
             kept, _ = load_checkpoint(Path(folder) / f"step_{step}", device)
             scored = _score(kept, tokenizer, asked, study.scoring, study.game.prompt)
             shares = scored.groupby("split")["passed"].mean()
-            rows.append({"replicate": replicate, "learning_rate": rate, "step": step, **shares.to_dict()})
+            rows.append({"replicate": replicate, "learning_rate": rate, "step": step, **dict(shares)})
     return rows
 
 

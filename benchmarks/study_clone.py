@@ -152,8 +152,10 @@ class StudyClone:
         started = time.perf_counter()
         text = self.run("dvc", "repro", *options, self.dvc_file).stdout
         seconds = time.perf_counter() - started
-        found = [tuple(map(name_stage, pattern.findall(text))) for pattern in (_RAN, _RESTORED, _LEFT_ALONE)]
-        return Reproduction(*found, wall_seconds=seconds)
+        ran, restored, left = (
+            tuple(map(name_stage, pattern.findall(text))) for pattern in (_RAN, _RESTORED, _LEFT_ALONE)
+        )
+        return Reproduction(ran, restored, left, wall_seconds=seconds)
 
     def commit(self) -> None:
         """Commit every file that git does not ignore; :meth:`restore` comes back to it."""
