@@ -1,7 +1,8 @@
-"""Training beside another commit's, in turns: `python -m benchmarks.beside_commit [COMMIT] [sft] [ppo]`.
+"""SFT, PPO and scoring beside another commit's, in turns: `python -m benchmarks.beside_commit COMMIT [PART …]`.
 
 Each commit runs in a process of its own, one thread, on the same model sizes, texts and settings; while one runs the
-other waits. Both clocks are shown: on a busy machine the processor's is the fair one.
+other waits. Both clocks are shown: on a busy machine the processor's is the fair one. `utilisation` is the share of the
+operations per second of a large product, on the processor's clock. Writes `data/08_reporting/beside_commit.json`.
 """
 
 import json
@@ -15,10 +16,13 @@ from statistics import median
 from typing import Any
 
 from benchmarks import PROJECT
+from benchmarks.__main__ import describe_machine
 from benchmarks.bench_sft import render_examples
 from benchmarks.default_study import deal_hands, read_architecture, read_params
 from card24_pipeline.pipelines.game.deal_rl_hands import deal_rl_hands
 
+RESULTS = PROJECT / "data/08_reporting/beside_commit.json"
+PARTS = ("sft", "ppo", "scoring")
 ROUNDS = 5
 HANDS = 2048
 
@@ -87,6 +91,7 @@ def _describe_job() -> dict[str, Any]:
         "style": study.game.prompt.style,
         "schedule": study.sft.schedule.model_dump(),
         "rl": study.rl.model_dump(),
+        "scoring": study.scoring.model_dump(),
     }
 
 
@@ -103,11 +108,19 @@ def _compare(sides: Sequence[Side], part: str) -> dict[str, float]:
     for name in rounds[0][0]:
         figures[f"{name}_ratio"] = median(now[name] / before[name] for now, before in rounds)
         figures[name], figures[f"{name}_before"] = (median(pair[side][name] for pair in rounds) for side in (0, 1))
+    for when in ("", "_before"):
+        figures[f"utilisation{when}"] = figures[f"flop_per_cpu_second{when}"] / figures[f"peak_flop_per_second{when}"]
     return figures
 
 
+def main() -> None:
+    commit, *parts = sys.argv[1:] or sys.exit("expected a commit, then some of sft, ppo and scoring")
+    if unknown := set(parts) - set(PARTS):
+        sys.exit(f"no part is called {', '.join(sorted(unknown))}: expected {', '.join(PARTS)}")
+    found = {"beside": commit, "machine": describe_machine(), **measure(commit, parts or PARTS)}
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    print(RESULTS.read_text())
+
+
 if __name__ == "__main__":
-    wanted = sys.argv[1:]
-    parts = [each for each in wanted if each in ("sft", "ppo")] or ["sft", "ppo"]
-    commit = next((each for each in wanted if each not in parts), "main")
-    print(json.dumps(measure(commit, parts), indent=2))
+    main()

@@ -73,9 +73,7 @@ def train_base(out: Path, device: str, trial: BaseTrial, replicate: int) -> dict
     """Train one base, keep it under `out/bases`, and score it on bare puzzles."""
     study, multisets, hands, sft = _deal()
     game, prompt = study.game, study.game.prompt
-    mixture = study.base_model.mixture.model_copy(
-        update={"examples": trial.steps * trial.batch_size}
-    )
+    mixture = study.base_model.mixture.model_copy(update={"examples": trial.steps * trial.batch_size})
     examples = render_pretraining_examples(multisets, game.rules, prompt, mixture, replicate)
     parts = (sft["prompt"], sft["answer"], hands["prompt"], examples["prompt"], examples["answer"])
     architecture = ArchitectureParams(
