@@ -42,7 +42,7 @@ def measure() -> dict[str, float | str]:
         return len(chosen) / (time.perf_counter() - started), rows
 
     def score_by_library() -> tuple[float, pd.DataFrame]:
-        with patch.object(generation, "can_share", return_value=False):
+        with patch.object(generation, "takes_argmax", return_value=False):
             return score(hands, study.scoring.batch_size)
 
     score(hands.head(2), 2)  # imports, allocations

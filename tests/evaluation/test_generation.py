@@ -5,8 +5,7 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from card24_pipeline.evaluation import generation
-from card24_pipeline.evaluation.generation import generate_answers
-from card24_pipeline.evaluation.shared_prompt import can_share
+from card24_pipeline.evaluation.generation import generate_answers, takes_argmax
 
 PROMPTS = [f"cards {' '.join(map(str, range(first, first + 1 + 3 * first % 7)))} :" for first in range(9)]
 
@@ -79,7 +78,7 @@ class TestEnd:
             return torch.cat([input_ids, torch.tensor(rows)], dim=1)
 
         monkeypatch.setattr(model, "generate", generate)
-        monkeypatch.setattr(generation, "can_share", lambda *_: False)
+        monkeypatch.setattr(generation, "takes_argmax", lambda *_: False)
         answers = answer(model, tokenizer, [f"cards {number}" for number in range(4)], max_new_tokens=4)
         assert [found.text for found in answers] == ["7 7", "7 7 7 7", "", "7 7 7"]
         assert [found.answer_tokens for found in answers] == [3, 4, 1, 4]
@@ -139,7 +138,7 @@ def make_qwen(tokenizer, **changes):
 )
 def test_other_attentions_equal_plain_argmax(tokenizer, changes, shares):
     model = make_qwen(tokenizer, **changes)
-    assert can_share(model, tokenizer.eos_token_id) is shares
+    assert takes_argmax(model, tokenizer.eos_token_id) is shares
     for prompt, found in zip(PROMPTS, answer(model, tokenizer, PROMPTS), strict=True):
         check_against_reference(model, tokenizer, prompt, found)
 
@@ -148,8 +147,8 @@ def test_other_attentions_equal_plain_argmax(tokenizer, changes, shares):
 def test_settings_beyond_greedy_go_by_the_library(model, tokenizer, setting):
     bent = copy.deepcopy(model)
     bent.generation_config.update(**setting)
-    assert can_share(model, tokenizer.eos_token_id)
-    assert not can_share(bent, tokenizer.eos_token_id)
+    assert takes_argmax(model, tokenizer.eos_token_id)
+    assert not takes_argmax(bent, tokenizer.eos_token_id)
 
 
 class TestContext:

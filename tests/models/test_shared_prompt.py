@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-from card24_pipeline.models.shared_prompt import can_share, count_shared_tokens, pick_states, read_rows
+from card24_pipeline.models.shared_prompt import can_share, count_shared, read_states
 
 SIZES = {
     "vocab_size": 20,
@@ -22,18 +22,21 @@ def mark(*first):
 
 class TestCount:
     def test_it_is_what_all_rows_begin_with(self):
-        assert count_shared_tokens(ROWS, mark(6, 6, 6)) == 4
-        assert count_shared_tokens(ROWS[::2], mark(6, 6, 6)[::2]) == 5  # the state before place 6 is each row's own
+        assert count_shared(ROWS.tolist(), before=6) == 4
+        assert count_shared(ROWS[::2].tolist(), before=7) == 6
+        assert count_shared([(3, 4, 5), (3, 4, 6, 1)], before=3) == 2
 
-    def test_the_state_before_a_wanted_token_is_each_rows_own(self):
-        assert count_shared_tokens(ROWS, mark(6, 4, 6)) == 3
+    def test_the_state_before_a_predicted_token_is_each_rows_own(self):
+        assert count_shared(ROWS[::2].tolist(), before=6) == 5
+        assert count_shared(ROWS.tolist(), before=4) == 3
 
     def test_one_row_or_one_token_is_nothing_to_share(self):
-        assert count_shared_tokens(ROWS[:1], mark(6)) == 0
-        assert count_shared_tokens(ROWS, mark(2, 6, 6)) == 0
+        assert count_shared(ROWS[:1].tolist(), before=6) == 0
+        assert count_shared(ROWS.tolist(), before=2) == 0
+        assert count_shared(ROWS.tolist(), before=0) == 0
 
     def test_equal_rows_keep_the_last_state_before_the_answer(self):
-        assert count_shared_tokens(ROWS[:1].repeat(3, 1), mark(6, 6, 6)) == 5
+        assert count_shared(ROWS[:1].repeat(3, 1).tolist(), before=6) == 5
 
 
 class TestReading:
@@ -43,9 +46,9 @@ class TestReading:
         torch.manual_seed(0)
         return LlamaForCausalLM(LlamaConfig(**SIZES, num_key_value_heads=request.param)).double().train()
 
-    def read(self, model, shared, wanted):
+    def read(self, model, wanted, *, shares):
         model.zero_grad()
-        states = pick_states(read_rows(model.base_model, ROWS[:, :-1], shared=shared), wanted[:, shared + 1 :])
+        states = read_states(model.base_model, ROWS, wanted, shares=shares)
         loss = model.lm_head(states).log_softmax(-1).square().sum()
         loss.backward()
         return states.detach(), [each.grad.clone() for each in model.parameters()]
@@ -53,7 +56,9 @@ class TestReading:
     def test_states_and_gradients_are_those_of_the_plain_way(self, model):
         wanted = mark(5, 6, 7)
         assert can_share(model.base_model)
-        (states, gradients), (plain_states, plain) = (self.read(model, shared, wanted) for shared in (4, 0))
+        (states, gradients), (plain_states, plain) = (
+            self.read(model, wanted, shares=shares) for shares in (True, False)
+        )
         assert states.shape == (3 + 2 + 1, 16)
         assert float((states - plain_states).abs().max()) < 1e-12
         assert max(float(each.abs().max()) for each in plain) > 1

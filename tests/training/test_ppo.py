@@ -102,6 +102,31 @@ class TestRatio:
         assert row["kl_old_nats"] > 1e-3
 
 
+class TestDrift:
+    def shift(self, monkeypatch, by):
+        """Let the sampler's log-probability of the third episode's first token be off by some nats."""
+
+        def play(*args, **kwargs):
+            episodes = play_episodes(*args, **kwargs)
+            episodes[2].sampler_log_probabilities[0] += by
+            return episodes
+
+        monkeypatch.setattr(ppo, "play_episodes", play)
+
+    def test_a_sampler_that_sees_other_chances_than_training_ends_the_run(self, train, monkeypatch):
+        self.shift(monkeypatch, 0.01)
+        match = (
+            r"^update 1: training finds 0\.01 nats .* rounding explains 0\.001, in hand \d+ \(.*\); the last good state"
+        )
+        with pytest.raises(RlError, match=match):
+            train()
+
+    def test_rounding_does_not(self, train, monkeypatch):
+        self.shift(monkeypatch, 5e-4)
+        _, run = train(updates=1)
+        assert run.history[0]["sampler_drift_nats"] == pytest.approx(5e-4, rel=0.01)
+
+
 @pytest.mark.usefixtures("double_norms")
 class TestAccumulation:
     def test_micro_batches_of_any_size_make_the_same_steps(self, train, make_model, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from card24_pipeline.checkpoints.manifest import write_manifest
+from card24_pipeline.training import progress
 from card24_pipeline.training.progress import (
     FRESH_VARIABLE,
     ProgressInUseError,
@@ -106,6 +107,20 @@ class TestOneProcessAtATime:
         shutil.rmtree(tmp_path / "sft")
         assert open_progress(tmp_path / "sft", 0).is_dir()
         assert (tmp_path / "sft/.lock").is_file()
+
+    def test_so_is_one_that_goes_before_its_lock_is_held(self, tmp_path, monkeypatch):
+        flock, calls = progress.fcntl.flock, []
+
+        def remove_first(stream, how):
+            if not calls:
+                shutil.rmtree(tmp_path / "sft")
+            calls.append(how)
+            flock(stream, how)
+
+        monkeypatch.setattr(progress.fcntl, "flock", remove_first)
+        assert open_progress(tmp_path / "sft", 0).is_dir()
+        assert (tmp_path / "sft/.lock").is_file()
+        assert len(calls) == 2
 
 
 class TestDigest:

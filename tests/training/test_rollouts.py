@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from card24_pipeline.evaluation import decoding
 from card24_pipeline.evaluation.protocol import RevisionProtocol
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.verdicts import Outcome
-from card24_pipeline.training import sampler
 from card24_pipeline.training.rl_params import RewardParams, RolloutParams
 from card24_pipeline.training.rl_run import Hand, RlError
 from card24_pipeline.training.rollouts import play_episodes
@@ -120,7 +120,7 @@ class TestBatches:
             return forward(*args, position_ids=position_ids, attention_mask=attention_mask, **kwargs)
 
         monkeypatch.setattr(body, "forward", spy)
-        monkeypatch.setattr(sampler, "can_share", lambda body: False)  # so that no row leaves
+        monkeypatch.setattr(decoding, "knows_attention", lambda model: False)  # so that no row leaves
         play(model=model, batch_size=100)
         asked, mask = seen[0]
         assert (mask == 0).any()

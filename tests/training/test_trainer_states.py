@@ -19,7 +19,7 @@ class FakeTrainer:
     """Writes a state file by file, as a trainer of transformers does; may be killed before the n-th."""
 
     def __init__(self, folder):
-        self.args = SimpleNamespace(output_dir=str(folder))
+        self.args = SimpleNamespace(output_dir=str(folder), world_size=1)
         self.step, self.killed_at = 0, None
 
     def _save_checkpoint(self, model, trial):
@@ -57,6 +57,13 @@ def test_a_state_stands_alone_and_the_trainer_keeps_its_folder(trainer, folder):
     assert find_trainer_state(folder) == folder / "checkpoint-10"
     assert read_trainer_step(folder / "checkpoint-10") == 10
     assert trainer.args.output_dir == str(folder)
+
+
+def test_several_processes_save_as_the_library_does(trainer, folder):
+    trainer.args.world_size = 2
+    trainer.save(4)
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-2", "checkpoint-4"]
+    assert find_trainer_state(folder) == folder / "checkpoint-2"
 
 
 @pytest.mark.parametrize("killed_at", range(len(FILES)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from card24_pipeline.evaluation.shared_prompt import count_shared, knows_attention, read_beginning, share_attention
+from card24_pipeline.evaluation.shared_attention import knows_attention, read_beginning, share_attention
+from card24_pipeline.models.shared_prompt import count_shared
 from card24_pipeline.models.tokenized import IGNORED_LABEL, TokenizedExample
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _read_answer_logits(model: PreTrainedModel, examples: Sequence[TokenizedExam
     prompts = [
         example["input_ids"][: sum(label == IGNORED_LABEL for label in example["labels"])] for example in examples
     ]
-    shared = count_shared(prompts) if shares else 0
+    shared = count_shared(prompts, before=min(map(len, prompts))) if shares else 0
     rows, labels = (
         [torch.tensor(example[name][shared:], device=model.device) for example in examples]
         for name in ("input_ids", "labels")

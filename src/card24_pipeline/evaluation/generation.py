@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from card24_pipeline.evaluation.decoding import decode, pad_left
 from card24_pipeline.evaluation.preallocated_cache import build_cache
-from card24_pipeline.evaluation.shared_prompt import can_share, decode_greedily, pad_left
+from card24_pipeline.evaluation.shared_attention import knows_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Generation settings that bend no greedy answer, though transformers lists them as set.
+HARMLESS_SETTINGS = {
+    *("bos_token_id", "eos_token_id", "pad_token_id", "use_cache", "output_attentions", "output_hidden_states"),
+    *("_from_model_config", "transformers_version"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,14 @@ def generate_answers(
             f"a prompt of {longest} tokens and {max_new_tokens} new tokens exceed the model's context of {context}"
         )
     end = tokenizer.eos_token_id
-    decode = decode_greedily if can_share(model, end) else _decode_by_library
+    answer = decode_greedily if takes_argmax(model, end) else _decode_by_library
     different = sorted({tuple(prompt) for prompt in ids}, key=lambda prompt: (len(prompt), prompt))
     copies = Counter(map(tuple, ids))
     answers: dict[tuple[int, ...], list[int]] = {}
     with tqdm(total=len(ids), desc=description, unit="hand", mininterval=1.0, leave=None) as progress:
         for start in range(0, len(different), batch_size):
             batch = different[start : start + batch_size]
-            answers |= zip(batch, decode(model, batch, max_new_tokens=max_new_tokens, end=end), strict=True)
+            answers |= zip(batch, answer(model, batch, max_new_tokens=max_new_tokens, end=end), strict=True)
             progress.update(sum(copies[prompt] for prompt in batch))
     return [_describe(tokenizer, len(prompt), answers[tuple(prompt)]) for prompt in ids]
 
@@ -68,6 +75,20 @@ def _describe(tokenizer: PreTrainedTokenizerBase, prompt_tokens: int, answer: li
     cut = tokenizer.eos_token_id not in answer
     text = tokenizer.decode(answer if cut else answer[:-1], skip_special_tokens=True)
     return Generation(text, prompt_tokens, len(answer), cut)
+
+
+def takes_argmax(model: PreTrainedModel, end: int) -> bool:
+    """Tell whether the model's attention is known and its generation settings ask for argmax and this end alone."""
+    settings = model.generation_config.to_diff_dict()
+    greedy = not set(settings) - HARMLESS_SETTINGS and settings.get("eos_token_id") == end
+    return greedy and knows_attention(model)
+
+
+def decode_greedily(
+    model: PreTrainedModel, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, end: int
+) -> list[list[int]]:
+    """Return the tokens that argmax adds to each prompt, see ``decode``, of a model that ``takes_argmax``."""
+    return decode(model, prompts, lambda logits, *_: logits.argmax(-1), max_new_tokens=max_new_tokens, end=end)
 
 
 def _decode_by_library(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,25 +12,24 @@ if TYPE_CHECKING:
 _LEAST_SHARED = 2  # a single token is read faster again than apart
 
 
-def count_shared_tokens(input_ids: torch.Tensor, wanted: torch.Tensor) -> int:
+def count_shared(rows: Sequence[Sequence[int]], *, before: int) -> int:
     """Return how many tokens at the start of all rows may be read once.
 
     Args:
-        input_ids: (rows, tokens) int64.
-        wanted: (rows, tokens) bool; tokens that the model is to predict. The state before each lies in the row's own
-            part.
+        rows: Token ids of each row.
+        before: First place whose token is to be predicted in any row. The state that predicts it is each row's own,
+            so at most ``before - 1`` tokens are shared.
 
     Returns:
         0 when there is one row, or when so few tokens are shared that reading them apart saves nothing.
     """
-    same = (input_ids == input_ids[:1]).all(0)
-    own = ~same[:-1] | wanted[:, 1:].any(0)
-    shared = int(own.long().argmax()) if bool(own.any()) else len(own)
-    return shared if shared >= _LEAST_SHARED and len(input_ids) > 1 else 0
+    first, last = min(map(list, rows)), max(map(list, rows))  # in alphabetical order; what these share, all share
+    shared = next((place for place in range(before - 1) if first[place] != last[place]), before - 1)
+    return shared if shared >= _LEAST_SHARED and len(rows) > 1 else 0
 
 
 def can_share(body: PreTrainedModel) -> bool:
-    """Say whether every layer of a model keeps all keys and values, and no chance acts on them.
+    """Say whether training may: every layer of the model keeps all keys and values, and no chance acts on them.
 
     Sliding windows, recurrent states and the like are read row by row, and so are models with dropout, which must
     draw for each row.
@@ -44,12 +44,23 @@ def can_share(body: PreTrainedModel) -> bool:
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers) and not any(dropout)
 
 
-def read_rows(body: PreTrainedModel, input_ids: torch.Tensor, *, shared: int) -> torch.Tensor:
-    """Return the last hidden states of each row from place ``shared`` on, (rows, tokens - shared, width).
+def read_states(body: PreTrainedModel, input_ids: torch.Tensor, wanted: torch.Tensor, *, shares: bool) -> torch.Tensor:
+    """Return the last hidden state before each wanted token, (N, width), ordered by row and then by place.
 
-    The first ``shared`` tokens are those of the first row, which is read alone; gradients flow through it. Rows are
-    padded on the right, so causal attention needs no mask for it.
+    What all rows begin with is read in the first row alone if ``shares``, see :func:`can_share`; gradients flow
+    through it.
+
+    Args:
+        input_ids: (rows, tokens) int64, padded on the right, so causal attention needs no mask for it.
+        wanted: (rows, tokens) bool; tokens that the model is to predict, none of them a row's first.
     """
+    shared = count_shared(input_ids.tolist(), before=int(wanted.any(0).int().argmax())) if shares else 0
+    states = _read_rows(body, input_ids[:, :-1], shared=shared)  # nothing follows the last token
+    return states.flatten(0, 1).index_select(0, wanted[:, shared + 1 :].flatten().nonzero()[:, 0])
+
+
+def _read_rows(body: PreTrainedModel, input_ids: torch.Tensor, *, shared: int) -> torch.Tensor:
+    """Return the last hidden states of each row from place ``shared`` on, (rows, tokens - shared, width)."""
     import torch
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
@@ -79,13 +90,3 @@ def read_rows(body: PreTrainedModel, input_ids: torch.Tensor, *, shared: int) ->
     cache.layers = [SharedLayer(layer) for layer in cache.layers]
     rest: torch.Tensor = body(input_ids=input_ids[:, shared:], past_key_values=cache, use_cache=True).last_hidden_state
     return rest
-
-
-def pick_states(states: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Return the state before each wanted token, (N, width), ordered by row and then by place.
-
-    Args:
-        states: (rows, T, width), of T places that follow one another.
-        wanted: (rows, T) bool; for each of these places, whether the token after it is wanted.
-    """
-    return states.flatten(0, 1).index_select(0, wanted.flatten().nonzero()[:, 0])

@@ -14,7 +14,7 @@ from datasets import Dataset
 from torch.nn.utils.rnn import pad_sequence
 from trl import SFTTrainer
 
-from card24_pipeline.models.shared_prompt import can_share, count_shared_tokens, pick_states, read_rows
+from card24_pipeline.models.shared_prompt import can_share, read_states
 from card24_pipeline.models.tokenized import IGNORED_LABEL, TokenizedExample
 from card24_pipeline.training.trainer_states import WholeStates
 
@@ -45,10 +45,7 @@ class AnswerTrainer(WholeStates, SFTTrainer):
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         input_ids, labels = inputs["input_ids"], inputs["labels"]
         wanted = labels != IGNORED_LABEL
-        shared = count_shared_tokens(input_ids, wanted) if self._shares else 0
-        # Nothing follows the last token.
-        states = read_rows(model.base_model, input_ids[:, :-1], shared=shared)
-        states = pick_states(states, wanted[:, shared + 1 :])
+        states = read_states(model.base_model, input_ids, wanted, shares=self._shares)
         log_distribution = model.get_output_embeddings()(states).log_softmax(-1)
         targets = labels[wanted]
         self._keep_metrics(log_distribution.detach(), targets)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from card24_pipeline.models.shared_prompt import can_share, count_shared_tokens, pick_states, read_rows
+from card24_pipeline.models.shared_prompt import can_share, read_states
 
 if TYPE_CHECKING:
     import torch
@@ -65,8 +65,9 @@ class PolicyWithValue:
 
     def evaluate(self, batch: RolloutBatch) -> TokenEvaluation:
         """Evaluate every sampled token by one forward pass, log-probabilities in float32 or better."""
-        picked = _read_states(self.model.base_model, batch, shares=self._shares)
-        states = picked if self.critic is None else _read_states(self.critic, batch, shares=self._shares)
+        asked = batch.input_ids, batch.sampled
+        picked = read_states(self.model.base_model, *asked, shares=self._shares)
+        states = picked if self.critic is None else read_states(self.critic, *asked, shares=self._shares)
         log_distribution = _log_distribution(self.model, picked, self.temperature)
         drawn = batch.input_ids[batch.sampled][:, None]
         return TokenEvaluation(
@@ -74,6 +75,17 @@ class PolicyWithValue:
             log_probabilities=log_distribution.gather(1, drawn)[:, 0],
             values=self.value_head(states)[:, 0],
         )
+
+    def evaluate_other(self, model: PreTrainedModel, batch: RolloutBatch) -> torch.Tensor:
+        """Return the log-distribution, (N, vocabulary) in nats, that another model has at each sampled token.
+
+        It is one of the policy's architecture that is not trained.
+        """
+        import torch
+
+        with torch.no_grad():
+            states = read_states(model.base_model, batch.input_ids, batch.sampled, shares=self._shares)
+            return _log_distribution(model, states, self.temperature)
 
     def look_ahead(self, batch: RolloutBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the values (N,) before each sampled token, and those (E,) after each episode's last token."""
@@ -85,25 +97,9 @@ class PolicyWithValue:
         return values[:, :-1][batch.sampled[:, 1:]], values.gather(1, (batch.lengths - 1)[:, None])[:, 0]
 
 
-def evaluate_distribution(model: PreTrainedModel, batch: RolloutBatch, *, temperature: float) -> torch.Tensor:
-    """Return the log-distribution, (N, vocabulary) in nats, of a model that is not trained, at each sampled token."""
-    import torch
-
-    with torch.no_grad():
-        states = _read_states(model.base_model, batch, shares=can_share(model.base_model))
-        return _log_distribution(model, states, temperature)
-
-
 def token_kl(policy: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Return KL(policy ‖ other) at each token, (N,) in nats, exact over the vocabulary, from log-distributions."""
     return (policy.exp() * (policy - other)).sum(-1)
-
-
-def _read_states(body: PreTrainedModel, batch: RolloutBatch, *, shares: bool) -> torch.Tensor:
-    """Return the last hidden state before each sampled token, (N, width)."""
-    shared = count_shared_tokens(batch.input_ids, batch.sampled) if shares else 0
-    states = read_rows(body, batch.input_ids[:, :-1], shared=shared)
-    return pick_states(states, batch.sampled[:, shared + 1 :])
 
 
 def _log_distribution(model: PreTrainedModel, states: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 
 from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
 from card24_pipeline.training.ordering import order_examples
-from card24_pipeline.training.policy import PolicyWithValue, TokenEvaluation, evaluate_distribution, token_kl
+from card24_pipeline.training.policy import PolicyWithValue, TokenEvaluation, token_kl
 from card24_pipeline.training.ppo_losses import (
     Prepared,
     StepMetrics,
@@ -35,6 +35,9 @@ from card24_pipeline.training.rollouts import Episode, check_hands, describe_epi
 
 if TYPE_CHECKING:
     import torch
+
+
+_DRIFT_TOLERANCE = 1e-3  # nats at temperature 1; float32 alone makes some 1e-6
 
 
 def train(setup: RlSetup, progress: Path) -> RlRun:
@@ -179,7 +182,7 @@ class PpoTrainer:
                 self._compare(seen, batch, figures)
             anchor = None
             if self._anchor is not None:
-                anchor = evaluate_distribution(self._anchor, batch, temperature=self.policy.temperature)
+                anchor = self.policy.evaluate_other(self._anchor, batch)
             losses = token_losses(seen, fixed, self._settings.ppo, anchor=anchor)
             total = weigh_losses(losses, self._settings.ppo, self._setup.kl)
             _check_finite(total, batch, "loss")
@@ -195,11 +198,22 @@ class PpoTrainer:
         return figures
 
     def _compare(self, seen: TokenEvaluation, batch: RolloutBatch, figures: dict[str, float]) -> None:
-        """Add how far a micro-batch's log-probabilities are from the sampler's, and from the start the first's are."""
-        apart = (seen.log_probabilities.detach() - batch.sampler_log_probabilities).abs().max()
-        figures["sampler_drift_nats"] = max(figures.get("sampler_drift_nats", 0.0), float(apart))
+        """Add how far a micro-batch's log-probabilities are from the sampler's, and from the start the first's are.
+
+        Later minibatches are compared with what the sampler saw, and by their turn the policy has moved; so the first
+        vouches for all. RlError if the two are further apart than rounding takes them.
+        """
+        apart = (seen.log_probabilities.detach() - batch.sampler_log_probabilities).abs()
+        drift = float(apart.max())
+        figures["sampler_drift_nats"] = max(figures.get("sampler_drift_nats", 0.0), drift)
+        # The temperature divides a logit's rounding, too. Half precision is too coarse to tell.
+        if apart.dtype.itemsize >= 4 and drift * self.policy.temperature > _DRIFT_TOLERANCE:
+            raise RlError(
+                f"training finds {drift:.2g} nats between its log-probability of a token and the sampler's, rounding "
+                f"explains {_DRIFT_TOLERANCE / self.policy.temperature:g}, in {batch.name_hand(int(apart.argmax()))}"
+            )
         if "kl_start_nats" not in figures:  # a sample is enough to say how far the policy has moved
-            start = evaluate_distribution(self._start, batch, temperature=self.policy.temperature)
+            start = self.policy.evaluate_other(self._start, batch)
             figures["kl_start_nats"] = float(token_kl(seen.log_distribution.detach(), start).mean())
 
     def _clock(self, part: str, since: float) -> float:

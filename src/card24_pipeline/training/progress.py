@@ -60,18 +60,25 @@ def _claim(folder: Path) -> None:
     """Hold the folder's lock until this process ends; the kernel lets go of it then."""
     lock = folder.resolve() / _LOCK
     held = _held.get(lock)
-    if held is not None and lock.exists() and os.path.samestat(os.fstat(held.fileno()), lock.stat()):
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    stream = lock.open("a")
+    while held is None or not _is_at(lock, held):  # another process may remove the folder as this one takes the lock
+        folder.mkdir(parents=True, exist_ok=True)
+        held = lock.open("a")
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.close()
+            raise ProgressInUseError(
+                f"{folder} is in use: another process runs this stage; wait until it has ended, or end it"
+            ) from None
+    _held[lock] = held
+
+
+def _is_at(path: Path, stream: IO[str]) -> bool:
+    """Tell whether an open file is still the one at its path."""
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.close()
-        raise ProgressInUseError(
-            f"{folder} is in use: another process runs this stage; wait until it has ended, or end it"
-        ) from None
-    _held[lock] = stream
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def digest_inputs(*inputs: ProgressInput) -> str:

@@ -19,8 +19,14 @@ class WholeStates:
     """Mix-in of a ``Trainer``: a state is written beside its place, file by file, and appears there when whole."""
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Save the state and remove older ones; a kill at any moment leaves the newest state that was whole."""
+        """Save the state and remove older ones; a kill at any moment leaves the newest state that was whole.
+
+        Several processes would tread on each other's files; they save as the library does, and nothing resumes.
+        """
         args: Any = self.args  # type: ignore[attr-defined]
+        if args.world_size > 1:
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            return
         folder = Path(args.output_dir)
         staged = folder / ".partial"
         shutil.rmtree(staged, ignore_errors=True)

@@ -128,6 +128,8 @@ def train_rl(
 def choose_starts(selected: pd.DataFrame, roles: Literal["all"] | list[str]) -> list[int]:
     """Return the different SFT steps of these roles, in order; a role that this seed's ladder lacks is passed over.
 
+    What ``all`` means is what ``starts_from`` of ``study/vocabulary.py`` says, which no training may import.
+
     Raises:
         ValueError: If that leaves none.
     """
