@@ -32,11 +32,15 @@ ROWS = (
      "scoring: shared prompts / `model.generate`"),
     ("scoring", "divergences_per_second", "single_divergences_per_second", "divergence_ratio", "1/s",
      "divergence of a checkpoint: base read once / each time"),
-    ("sft", "sft_tokens_per_second", "bare_loop_tokens_per_second", "ratio", "tokens/s", "`SFTTrainer` / bare loop"),
+    ("sft", "sft_tokens_per_second", "bare_loop_tokens_per_second", "ratio", "tokens/s", "SFT: ours / bare loop"),
+    ("sft", "sft_tokens_per_second", "plain_sft_trainer_tokens_per_second", "plain_ratio", "tokens/s",
+     "SFT: shared prompt read once / TRL's way"),
     ("rl", "batched_rollouts_per_second", "single_rollouts_per_second", "rollout_ratio", "hands/s",
      "rollouts: batched / single"),
     ("rl", "ppo_answers_per_second", "grpo_trainer_answers_per_second", "update_ratio", "answers/s",
      "whole update: our PPO / TRL's `GRPOTrainer`"),
+    ("rl", "ppo_answers_per_second", "evaluating_ppo_answers_per_second", "one_pass_ratio", "answers/s",
+     "whole update: values seen in play / from a pass of their own"),
     *(("decomposition", f"decompose_{rows}x{columns}_seconds", f"{other}_{rows}x{columns}_seconds",
        f"decompose_{rows}x{columns}{ratio}", "s", f"decompose {rows} × {columns}: ours / {title}")
       for rows, columns in bench_decomposition.SHAPES
@@ -55,7 +59,7 @@ def describe_scoring(found: Mapping[str, Any]) -> list[str]:
 def describe_rl(found: Mapping[str, Any]) -> list[str]:
     return [
         f"Of a PPO update {found['share_outside_passes']:.0%} is spent outside module calls and backward passes; it "
-        "takes several optimiser steps and an evaluation pass, the GRPO update one step."
+        "takes several optimiser steps, the GRPO update one."
     ]
 
 

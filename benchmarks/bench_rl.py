@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -18,7 +19,7 @@ from card24_pipeline.pipelines.rl.train_rl import build_hands
 from card24_pipeline.training import grpo, ppo
 from card24_pipeline.training.rl_params import KlParams
 from card24_pipeline.training.rl_run import CardTask, RlSetup, Trainer
-from card24_pipeline.training.rollouts import play_episodes
+from card24_pipeline.training.rollouts import Episode, play_episodes
 
 ROUNDS = 3
 HANDS_AT_ONCE = 16  # played singly in a round: enough to time, few enough to wait for
@@ -29,8 +30,9 @@ FREE = KlParams(anchor="none", coefficient=0.0)
 def measure() -> dict[str, float | str]:
     """Time rollouts, whole updates and their parts, in turns, and take medians.
 
-    A whole update is, of our PPO, sampling, one evaluation of what was sampled and a step on each minibatch; of TRL's
-    ``GRPOTrainer``, sampling and one step on all of it. Both sample as many answers of the same length limit.
+    A whole update is, of our PPO, sampling and a step on each minibatch; of TRL's ``GRPOTrainer``, sampling and one
+    step on all of it. Both sample as many answers of the same length limit. Beside it PPO reads once more what was
+    sampled, for the values that the sampler saw.
 
     Returns:
         hands played per second in batches and singly; sampled answers per second of a whole update of each; the share
@@ -46,11 +48,13 @@ def measure() -> dict[str, float | str]:
     task = CardTask(mixed, game.prompt.layout, game.prompt.style, study.rl.rewards)
     rl = study.rl.lay_over({"rollouts": {"max_tries": 1, "max_turns_per_update": None}})
     setup, answers = RlSetup(model, tokenizer, task, rl, FREE, None, seed=0), rl.rollouts.hands_per_update
-    batched, single, ours, beside, outside = [], [], [], [], []
+    batched, single, ours, evaluating, beside, outside = [], [], [], [], [], []
     for _ in range(ROUNDS):
         batched.append(_time_rollouts(setup, answers, rl.rollouts.batch_size))
         single.append(_time_rollouts(setup, HANDS_AT_ONCE, batch_size=1))
         ours.append(_time_update(ppo.train, setup))
+        with patch.object(ppo, "play_episodes", _play_unseen):
+            evaluating.append(_time_update(ppo.train, setup))
         beside.append(_time_update(grpo.train, setup))
         outside.append(_share_outside_passes(setup))
     return {
@@ -59,7 +63,9 @@ def measure() -> dict[str, float | str]:
         "rollout_ratio": median(batched) / median(single),
         "ppo_answers_per_second": median(ours),
         "grpo_trainer_answers_per_second": median(beside),
+        "evaluating_ppo_answers_per_second": median(evaluating),
         "update_ratio": median(ours) / median(beside),
+        "one_pass_ratio": median(ours) / median(evaluating),
         "share_outside_passes": median(outside),
         "model": name,
         "answers_per_update": float(answers),
@@ -87,6 +93,11 @@ def _time_update(train: Trainer, setup: RlSetup) -> float:
             train(replace(setup, settings=chosen), Path(folder))
             seconds.append(time.perf_counter() - started)
     return (LONG_RUN - SHORT_RUN) * setup.settings.rollouts.hands_per_update / (seconds[1] - seconds[0])
+
+
+def _play_unseen(*args: Any, value_head: Any, **kwargs: Any) -> list[Episode]:
+    """Play without a look at values."""
+    return play_episodes(*args, **kwargs)
 
 
 def _share_outside_passes(setup: RlSetup) -> float:

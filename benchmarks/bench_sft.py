@@ -1,4 +1,4 @@
-"""Training beside a bare PyTorch loop over the same batches: `python -m benchmarks.bench_sft`."""
+"""Training beside TRL's way and a bare PyTorch loop, same batches: `python -m benchmarks.bench_sft`."""
 
 import json
 import tempfile
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -18,7 +19,7 @@ from card24_pipeline.models.tokenizer import build_word_tokenizer
 from card24_pipeline.pipelines.game.render_sft_examples import render_sft_examples
 from card24_pipeline.pipelines.game.split_multisets import split_multisets
 from card24_pipeline.pipelines.parameters import StudyParams
-from card24_pipeline.training.language_modelling import ScheduleParams, train_language_model
+from card24_pipeline.training.language_modelling import ScheduleParams, TrainingRun, train_language_model
 from card24_pipeline.training.ordering import order_examples
 
 STEPS = 30
@@ -31,37 +32,47 @@ def measure() -> dict[str, float]:
     """Train the default study's model from the same weights on the same batches, in turns, and take medians.
 
     The bare loop does what training needs and no more: it fills up a batch, runs the model with its own loss,
-    clips the gradient and takes a fused AdamW step at the same learning rate. Ours is timed from first step to
-    saved checkpoint, with its history.
+    clips the gradient and takes a fused AdamW step at the same learning rate. TRL's way is our trainer with the loss of
+    ``SFTTrainer``, which reads every prompt whole. Both are timed from first step to saved checkpoint, with history.
 
     Returns:
-        tokens per second of each (without padding), and the ratio of the medians.
+        tokens per second of each (without padding), and the ratios of the medians.
 
     Raises:
-        RuntimeError: The two did not train the same model.
+        RuntimeError: They did not train the same model.
     """
     study = read_params()
     examples, tokenizer = _prepare_examples(study)
     architecture = read_architecture(study)
     schedule = study.sft.schedule.model_copy(update={"steps": STEPS})
 
-    def run(steps: int) -> tuple[float, float]:
-        models = [build_llama(architecture, tokenizer, seed=0).train() for _ in range(2)]
-        shortened = schedule.model_copy(update={"steps": steps})
+    def train(model: Any, shortened: ScheduleParams) -> TrainingRun:
+        steps = [shortened.steps]
         with tempfile.TemporaryDirectory() as folder:
-            ours = train_language_model(
-                models[0], tokenizer, examples, shortened, save_steps=[steps], seed=0, progress=Path(folder)
+            return train_language_model(
+                model, tokenizer, examples, shortened, save_steps=steps, seed=0, progress=Path(folder)
             )
-        bare_seconds = _train_bare(models[1], tokenizer.pad_token_id, examples, shortened)
-        _check_same_weights(*models)
-        return ours.timings()["tokens_per_second"], ours.tokens / bare_seconds
+
+    def run(steps: int) -> tuple[float, float, float]:
+        models = [build_llama(architecture, tokenizer, seed=0).train() for _ in range(3)]
+        shortened = schedule.model_copy(update={"steps": steps})
+        ours = train(models[0], shortened)
+        with patch("card24_pipeline.training.answer_trainer.has_plain_head", return_value=False):
+            trl = train(models[1], shortened)
+        bare_seconds = _train_bare(models[2], tokenizer.pad_token_id, examples, shortened)
+        for other in models[1:]:
+            _check_same_weights(models[0], other)
+        rates = [each.timings()["tokens_per_second"] for each in (ours, trl)]
+        return rates[0], rates[1], ours.tokens / bare_seconds
 
     run(3)  # imports, allocations
-    ours_rates, bare_rates = zip(*(run(STEPS) for _ in range(ROUNDS)), strict=True)
+    ours_rate, trl_rate, bare_rate = map(median, zip(*(run(STEPS) for _ in range(ROUNDS)), strict=True))
     return {
-        "sft_tokens_per_second": median(ours_rates),
-        "bare_loop_tokens_per_second": median(bare_rates),
-        "ratio": median(ours_rates) / median(bare_rates),
+        "sft_tokens_per_second": ours_rate,
+        "plain_sft_trainer_tokens_per_second": trl_rate,
+        "bare_loop_tokens_per_second": bare_rate,
+        "plain_ratio": ours_rate / trl_rate,
+        "ratio": ours_rate / bare_rate,
         "steps": float(STEPS),
         "batch_size": float(schedule.batch_size),
     }
