@@ -36,7 +36,7 @@ class Stage:
         matrix: Values of each key that DVC runs it for.
         run: Fan-out keys that its command gives.
         data: Paths that it reads.
-        code: Source files that its nodes' functions reach.
+        code: Source files that its nodes' functions import.
         params: Sorted parameter keys by file.
         outs: Paths that it writes.
         metrics: Those of them that ``dvc metrics`` shows.
@@ -79,7 +79,7 @@ class StageBuilder:
         stages = [stage for group in groups for stage in self._expand(group, self._find_outs(group))]
         _refuse_shared_names(stages)
         _refuse_shared_outs(stages)
-        _refuse_unreached(self.pipeline, stages)
+        _refuse_unneeded(self.pipeline, stages)
         return stages
 
     def _find_outs(self, group: NodeGroup) -> list[Dataset]:
@@ -245,7 +245,7 @@ def _refuse_shared_outs(stages: Sequence[Stage]) -> None:
             raise VersioningError(f"stages '{owner}' and '{other_owner}' write one path: {where}")
 
 
-def _refuse_unreached(pipeline: Pipeline, stages: Sequence[Stage]) -> None:
+def _refuse_unneeded(pipeline: Pipeline, stages: Sequence[Stage]) -> None:
     """Refuse stages in a folder that no stage of the scale's own file needs: ``dvc repro`` of that would miss them."""
     needed = {name for stage in stages if not stage.folder for name in stage.nodes}
     before = {node.name: {other.name for other in others} for node, others in pipeline.node_dependencies.items()}
