@@ -10,6 +10,11 @@ import click
 if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
+SLURM_HELP = (
+    "Submit each as a job, with submitit's options (slurm_partition=gpu,timeout_min=600,…); a job ends after five "
+    "minutes where timeout_min is not given. Needs --jobs."
+)
+
 
 @click.group(name="card24")
 def cli() -> None:
@@ -50,16 +55,21 @@ def check(metadata: ProjectMetadata) -> None:
 
 @dvc.command()
 @click.option("--env", "-e", help="The scale; by default the default one.")
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Stages side by side; by default one for each core.")
+@click.option(
+    "--jobs", "-j", type=click.IntRange(min=1), help="Stages side by side; by default as many as there are cores for."
+)
 @click.option("--stages", default="", help="Only these (a,b) and all that they wait for.")
-@click.option("--slurm", is_flag=False, flag_value="", help="Submit each as a job, with these options (KEY=VALUE,…).")
+@click.option("--slurm", is_flag=False, flag_value="", help=SLURM_HELP)
 @click.pass_context
 def run(context: click.Context, env: str | None, jobs: int | None, stages: str, slurm: str | None) -> None:
     """Run what is not up to date of a scale, side by side; Ctrl-C stops it, the same command goes on."""
-    from card24_pipeline.versioning.driver import count_cores, make_request, run_scale
+    from card24_pipeline.versioning.driver import run_scale
+    from card24_pipeline.versioning.driver_request import make_request
 
+    if slurm is not None and jobs is None:
+        raise click.ClickException("--slurm needs --jobs: how many jobs may wait or run side by side")
     names = [name.strip() for name in stages.split(",") if name.strip()]
-    request = make_request(context.obj.project_path, env, jobs or count_cores(), names)
+    request = make_request(context.obj.project_path, env, jobs, names)
     backend = None
     if slurm is not None:
         from card24_pipeline.versioning.slurm_backend import SlurmBackend
@@ -82,8 +92,10 @@ def heal(metadata: ProjectMetadata) -> None:
 @click.pass_obj
 def readme(metadata: ProjectMetadata) -> None:
     """Copy the default study's finding, time and size into README.md."""
-    from card24_pipeline.study.readme import fill_readme
+    from card24_pipeline.study.readme import fill_readme, list_kept_times
 
+    for path in list_kept_times(metadata.project_path):
+        click.echo(f"README.md: minutes stay as they were: {path} is missing (a run of all stages in one go writes it)")
     click.echo(f"README.md: {'written' if fill_readme(metadata.project_path) else 'up to date'}")
 
 

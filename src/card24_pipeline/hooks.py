@@ -57,10 +57,10 @@ class ProjectHooks:
         """
         from pydantic import ValidationError
 
-        from card24_pipeline.versioning.lock_keeper import check_before_stage
+        from card24_pipeline.versioning.lock_keeper import prepare_stage
 
         loader = context.config_loader
-        check_before_stage(context.project_path, Path(loader.conf_source).name)
+        prepare_stage(context.project_path, Path(loader.conf_source).name)
         # Not `context.params`: reading that makes Kedro check every node's type hints first, its own way.
         params = {key: value for key, value in loader["parameters"].items() if key not in loader.fan_out}
         if THREADS in params:

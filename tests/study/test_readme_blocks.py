@@ -1,6 +1,6 @@
 import pytest
 
-from card24_pipeline.study.readme import ReadmeError, fill_readme
+from card24_pipeline.study.readme import ReadmeError, fill_readme, list_kept_times
 
 README = "Before\n<!-- text of out/claims.md -->\nold\n<!-- end of text -->\nAfter\n"
 
@@ -31,19 +31,24 @@ def test_minutes_are_those_of_every_timing_in_the_file(project):
     )
 
 
-def test_minutes_stay_where_nothing_was_timed(project):
+def test_minutes_stay_where_nothing_was_timed_and_the_missing_file_is_named(project):
     text = "took <!-- minutes of out/times.json -->104<!-- end of minutes --> minutes\n"
     (project / "README.md").write_text(text)
     assert not fill_readme(project)
     assert (project / "README.md").read_text() == text
+    assert list_kept_times(project) == ["out/times.json"]
+    (project / "out/times.json").write_text("{}")
+    assert list_kept_times(project) == []
 
 
-def test_megabytes_are_those_of_every_output(project):
+def test_megabytes_are_those_of_every_output_of_every_replicate(project):
     (project / "README.md").write_text("<!-- megabytes of dvc.lock --><!-- end of megabytes -->")
     outs = "{outs: [{path: x, size: 1500000}, {path: y, size: 600000}], deps: [{path: z, size: 9000000}]}"
     (project / "dvc.lock").write_text(f"stages: {{one: {outs}, two: {{deps: [{{path: x, size: 1500000}}]}}}}")
+    (project / "conf/base/seed_1").mkdir(parents=True)
+    (project / "conf/base/seed_1/dvc.lock").write_text("stages: {three: {outs: [{path: w, size: 4000000}]}}")
     fill_readme(project)
-    assert (project / "README.md").read_text() == "<!-- megabytes of dvc.lock -->2<!-- end of megabytes -->"
+    assert (project / "README.md").read_text() == "<!-- megabytes of dvc.lock -->6<!-- end of megabytes -->"
 
 
 def test_a_missing_file_is_named_and_the_readme_stays(project):

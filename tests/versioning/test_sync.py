@@ -17,7 +17,9 @@ GONE = """\
     cmd: kedro run
     outs:
     - path: data/third
-      md5: '12'
+      hash: md5
+      md5: 5058f1af8388633f609cadb75a75dc9d
+      size: 1
 """
 LOCK = f"""\
 schema: '2.0'
@@ -164,6 +166,27 @@ class TestReplicates:
         assert (replicated / "conf/base/seed_0/dvc.lock").read_text() == LOCK.replace(GONE, "")
         assert (replicated / "conf/base/seed_1/dvc.lock").read_text() == CUT
         assert run_tool("kedro", "dvc", "sync").stdout.count("dvc.lock") == 1
+
+    def test_a_lock_that_lost_former_stages_is_healthy_to_all(self, replicated: Path, run_tool: Tool) -> None:
+        for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["kedro", "dvc", "sync"]):
+            assert run_tool(*command).returncode == 0
+        lock = replicated / "conf/base/seed_0/dvc.lock"
+        lock.write_text(LOCK)
+        assert run_tool("git", "add", "-A").returncode == 0
+        assert run_tool("git", "-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "old").returncode == 0
+        assert "every dvc.lock is whole" in run_tool("kedro", "dvc", "heal").stdout  # which keeps a copy
+        assert "1 entries of former stages dropped" in run_tool("kedro", "dvc", "sync").stdout
+        pruned = LOCK.replace(GONE, "")
+        assert (replicated / ".dvc/tmp/kept_locks/conf/base/seed_0/dvc.lock").read_text() == lock.read_text() == pruned
+        plain = run_tool("dvc", "repro", "dvc.yaml:deal_hands")
+        assert plain.returncode == 0, plain.stdout + plain.stderr
+        assert "every dvc.lock is whole" in run_tool("kedro", "dvc", "heal").stdout
+        assert lock.read_text() == pruned
+        # Neither does the last commit bring it back.
+        (replicated / ".dvc/tmp/kept_locks/conf/base/seed_0/dvc.lock").unlink()
+        lock.write_text("")
+        assert "restored from the last commit (1 entries)" in run_tool("kedro", "dvc", "heal").stdout
+        assert lock.read_text() == pruned
 
     def test_folders_of_stages_are_no_configuration(self, replicated: Path, run_tool: Tool) -> None:
         assert run_tool("kedro", "dvc", "sync").returncode == 0

@@ -27,7 +27,7 @@ def fill_readme(project: Path) -> bool:
     A block is ``<!-- <kind> of <path> -->``, what is replaced, and ``<!-- end of <kind> -->``. Its kind is
     ``text`` (that of a file), ``minutes`` (the sum of all ``wall_seconds`` in a JSON file) or ``megabytes`` (the
     sizes in a lock file of DVC's and in those of the default scale's replicates, each file once). Times are in no
-    repository: where their file is missing, the minutes stay as they were written after the last run.
+    repository: where their file is missing, the minutes stay as they were (see :func:`list_kept_times`).
 
     Returns:
         Whether the readme changed.
@@ -57,6 +57,12 @@ def fill_readme(project: Path) -> bool:
     return after != before
 
 
+def list_kept_times(project: Path) -> list[str]:
+    """List the files of times that the readme names and that are missing, so that its minutes are those of old."""
+    readme = (project / README).read_text(encoding="utf-8")
+    return [path for kind, path, _ in BLOCK.findall(readme) if kind == "minutes" and not (project / path).exists()]
+
+
 def _copy_text(file: Path) -> str:
     if "<!-- end of text -->" in file.read_text(encoding="utf-8"):
         raise ReadmeError(f"{file}: holds the end of a block, which would cut it off in {README}")
@@ -75,7 +81,8 @@ def _sum_wall_seconds(timings: Any) -> float:
 
 
 def _sum_megabytes(lock: Path) -> str:
-    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"].values()
+    locks = [lock, *lock.parent.glob("conf/base/*/dvc.lock")]
+    stages = [stage for file in locks for stage in yaml.safe_load(file.read_text(encoding="utf-8"))["stages"].values()]
     sizes = {out["path"]: out["size"] for stage in stages for out in stage.get("outs", [])}
     return f"{sum(sizes.values()) / 1e6:.0f}"
 

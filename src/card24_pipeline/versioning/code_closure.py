@@ -60,19 +60,19 @@ class CodeClosure:
         Raises:
             VersioningError: When a module of the package has no source file in it.
         """
-        reached: set[str] = set()
+        found: set[str] = set()
         waiting = [module for module in modules if f"{module}.".startswith(f"{self.package}.")]
         while waiting:
             module = waiting.pop()
-            if module in reached:
+            if module in found:
                 continue
             if module not in self._graph.modules:
                 raise VersioningError(f"{module}: not found in the source of {self.package} (an __init__.py missing?)")
-            reached.add(module)
+            found.add(module)
             waiting += self._graph.find_modules_directly_imported_by(module)
             waiting += self._discovered.get(module, ())
             waiting += [module.rpartition(".")[0]] if module != self.package else []
-        return tuple(sorted(path for module in reached for path in self._locate(module)))
+        return tuple(sorted(path for module in found for path in self._locate(module)))
 
     def _locate(self, module: str) -> list[str]:
         path = self.source.joinpath(*module.split("."))

@@ -58,6 +58,15 @@ class FanOutConfigLoader(OmegaConfigLoader):
         return merged
 
 
+def make_loader(project: Path, env: str, runtime_params: dict[str, Any] | None = None) -> OmegaConfigLoader:
+    """Make the loader that a project, which Kedro has bootstrapped, uses for a scale; fan-out keys are as given."""
+    from kedro.framework.project import settings
+
+    kind = settings.CONFIG_LOADER_CLASS
+    more = {"fill_keys": False} if issubclass(kind, FanOutConfigLoader) else {}
+    return kind(str(project / settings.CONF_SOURCE), env, runtime_params, **settings.CONFIG_LOADER_ARGS, **more)
+
+
 def _merge_blocks(below: Any, above: Any) -> Any:
     if not (isinstance(below, Mapping) and isinstance(above, Mapping)) or above.get(REPLACE) is True:
         return above

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from card24_pipeline.versioning.driver_view import (
-    DriverView,
-    RunningStage,
-    Standing,
-    describe_seconds,
-    summarise,
-)
+from card24_pipeline.versioning.driver_request import DriverRequest
+from card24_pipeline.versioning.driver_view import DriverView, Progress, RunningStage, describe_seconds, summarise
 from card24_pipeline.versioning.lock_keeper import (
     find_lock_files,
     heal_list_of_users,
@@ -27,7 +19,7 @@ from card24_pipeline.versioning.lock_keeper import (
     put_in_order,
 )
 from card24_pipeline.versioning.scheduling import Schedule
-from card24_pipeline.versioning.settings import read_settings
+from card24_pipeline.versioning.slurm_backend import cancel_jobs, is_shared
 from card24_pipeline.versioning.stage_logs import read_error, tells_of_full_disk, tells_of_run
 from card24_pipeline.versioning.stage_processes import (
     Backend,
@@ -43,63 +35,12 @@ from card24_pipeline.versioning.stage_times import guess_times, read_times, writ
 from card24_pipeline.versioning.validation import VersioningError
 
 if TYPE_CHECKING:
-    from card24_pipeline.versioning.dvc_graph import DvcGraph, GraphStage
+    from card24_pipeline.versioning.dvc_graph import DvcGraph
 
 POLL_SECONDS = 0.05
 FULL_DISK_MEBIBYTES = 16
 STOPPED_STATUS = 130
-OUTCOMES = ("ran", "restored from the run-cache", "up to date", "failed", "not run")
-
-
-@dataclass(frozen=True)
-class DriverRequest:
-    """What to run.
-
-    Attributes:
-        root: The project.
-        conf_source: Its folder of configuration, relative to the root.
-        outputs: Folder below which times and logs go, each in a hidden folder of its own.
-        env: The scale.
-        default_env: The scale whose stages are in the root's own ``dvc.yaml``.
-        jobs: How many stages may run side by side.
-        stages: Names of the stages to run with all that they wait for; none for all.
-    """
-
-    root: Path
-    conf_source: str
-    outputs: str
-    env: str
-    default_env: str
-    jobs: int
-    stages: Sequence[str] = ()
-
-    @property
-    def stage_times(self) -> Path:
-        """The file of the stages' wall seconds."""
-        return self.root / self.outputs / ".timings" / self.env / "stages.json"
-
-    @property
-    def study_time(self) -> Path:
-        """The file of the wall seconds of the last run that ran every stage."""
-        return self.stage_times.with_name("study.json")
-
-    def find_log(self, stage: GraphStage) -> Path:
-        """Return the file for what a stage writes."""
-        return self.root / self.outputs / ".logs" / self.env / f"{stage.label}.log"
-
-
-def make_request(project: Path, env: str | None, jobs: int, stages: Sequence[str]) -> DriverRequest:
-    """Make a request from the settings of a project that Kedro has bootstrapped; without a scale, for the default."""
-    from kedro.framework.project import settings
-
-    default = settings.CONFIG_LOADER_ARGS.get("default_run_env", "local")
-    outputs = read_settings(project / settings.CONF_SOURCE).outputs
-    return DriverRequest(project, settings.CONF_SOURCE, outputs, env or default, default, jobs, stages)
-
-
-def count_cores() -> int:
-    """Count the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+RAN, RESTORED, UP_TO_DATE, FAILED, NOT_RUN = "ran", "restored from the run-cache", "up to date", "failed", "not run"
 
 
 def heal_checkout(project: Path) -> list[str]:
@@ -134,7 +75,7 @@ def run_scale(request: DriverRequest, backend: Backend | None = None, view: Driv
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise VersioningError(_describe_full_disk(request.root)) from error
+        raise VersioningError(_describe_full_disk(request.root, "is full")) from error
 
 
 def _run(request: DriverRequest, backend: Backend, view: DriverView) -> int:
@@ -157,9 +98,13 @@ def _run(request: DriverRequest, backend: Backend, view: DriverView) -> int:
 
 
 def _clear_up(root: Path, conf_source: str) -> list[str]:
-    count = end_leftovers(root)
-    ended = [f"ended {count} processes that a killed run had left"] if count else []
-    return [*ended, *heal_list_of_users(root), *heal_locks(root, find_lock_files(root, conf_source))]
+    left = {"cancelled": (cancel_jobs(root), "jobs"), "ended": (end_leftovers(root), "processes")}
+    ended = [f"{done} {count} {what} that a killed run had left" for done, (count, what) in left.items() if count]
+    return [
+        *ended,
+        *heal_list_of_users(root, alone=not is_shared(root)),
+        *heal_locks(root, find_lock_files(root, conf_source)),
+    ]
 
 
 def _tidy_locks(root: Path, graph: DvcGraph, view: DriverView) -> None:
@@ -171,26 +116,21 @@ def _tidy_locks(root: Path, graph: DvcGraph, view: DriverView) -> None:
         view.say(error.message)
 
 
-@dataclass
 class _Run:
-    request: DriverRequest
-    graph: DvcGraph
-    backend: Backend
-    view: DriverView
-    processes: dict[str, StageProcess] = field(default_factory=dict)
-    running: dict[str, RunningStage] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
-    disk_is_full: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(self, request: DriverRequest, graph: DvcGraph, backend: Backend, view: DriverView) -> None:
+        self.request, self.graph, self.backend, self.view = request, graph, backend, view
         self.began = time.monotonic()
-        self.stages = self.graph.select(self.request.stages)
-        self.times = read_times(self.request.stage_times)
+        self.stages = graph.select(request.stages)
+        self.times = read_times(request.stage_times)
         waits = {address: stage.waits_for for address, stage in self.stages.items()}
         self.schedule = Schedule(waits, guess_times(self.stages, self.times))
         self.stale: set[str] = set()
-        self.unkept = set(self.graph.orders)
+        self.unkept = set(graph.orders)
+        self.processes: dict[str, StageProcess] = {}
+        self.running: dict[str, RunningStage] = {}
+        self.failures: dict[str, str] = {}
+        self.counts = dict.fromkeys((RAN, RESTORED, UP_TO_DATE, FAILED, NOT_RUN), 0)
+        self.full_disk = ""  # what is known of it
 
     def go(self) -> None:
         """Run until nothing runs and nothing is ready."""
@@ -199,7 +139,7 @@ class _Run:
             self._start_ready()
             if not self.running:
                 return
-            self.view.refresh(list(self.running.values()), self._stand())
+            self.view.refresh(list(self.running.values()), self._measure_progress())
             time.sleep(POLL_SECONDS)
             for address, process in list(self.processes.items()):
                 status = process.poll()
@@ -208,18 +148,18 @@ class _Run:
 
     def report(self) -> int:
         """Say what became of the stages, a line for each failure; return the exit status."""
-        self.counts["not run"] += len(self.schedule.waiting)
+        self.counts[NOT_RUN] += len(self.schedule.waiting)
         seconds = time.monotonic() - self.began
-        if self.counts["ran"] == len(self.graph.stages):
+        if self.counts[RAN] == len(self.graph.stages):
             write_times(self.request.study_time, {"study": seconds})
         self.view.say(summarise(seconds, self.counts))
         for address, error in self.failures.items():
             log = self.request.find_log(self.stages[address])
-            if not (self.disk_is_full and tells_of_full_disk(log)):
+            if not (self.full_disk and tells_of_full_disk(log)):
                 place = log.relative_to(self.request.root)
                 self.view.say(f"failed: {self.stages[address].label}: {error} ({place})")
-        if self.disk_is_full:
-            self.view.say(_describe_full_disk(self.request.root))
+        if self.full_disk:
+            self.view.say(_describe_full_disk(self.request.root, self.full_disk))
         return int(bool(self.failures))
 
     def _start_ready(self) -> None:
@@ -233,10 +173,10 @@ class _Run:
                         self.stale.add(address)
                     else:
                         self.schedule.finish(address)
-                        self.counts["up to date"] += 1
+                        self.counts[UP_TO_DATE] += 1
                         found = True
         for address in self.schedule.list_ready():
-            if len(self.running) >= self.request.jobs or self.disk_is_full:
+            if len(self.running) >= self.request.jobs or self.full_disk:
                 return
             self._start(address)
 
@@ -246,7 +186,7 @@ class _Run:
         self.processes[address] = self.backend.start(address, log)
         self.schedule.start(address)
         self.running[address] = RunningStage(stage.label, log, time.monotonic())
-        self.view.start(stage.label, self._stand())
+        self.view.start(stage.label, self._measure_progress())
 
     def _end(self, address: str, status: int) -> None:
         process = self.processes.pop(address)
@@ -259,10 +199,13 @@ class _Run:
             return
         process.kill()  # whatever it left, were it killed itself
         lost = self.schedule.give_up(address)
-        self.counts["failed"] += 1
-        self.counts["not run"] += len(lost)
+        self.counts[FAILED] += 1
+        self.counts[NOT_RUN] += len(lost)
         self.failures[address] = read_error(stage.log)
-        self.disk_is_full |= tells_of_full_disk(stage.log) or _measure_free(self.request.root) < FULL_DISK_MEBIBYTES
+        if tells_of_full_disk(stage.log):
+            self.full_disk = "is full"
+        elif _measure_free(self.request.root) < FULL_DISK_MEBIBYTES:
+            self.full_disk = self.full_disk or "may be full"
         self.view.say(f"failed: {stage.label} ({describe_seconds(seconds)})")
         # DVC may have been ended while it wrote.
         with suppress(VersioningError):
@@ -270,7 +213,7 @@ class _Run:
 
     def _note_success(self, address: str, stage: RunningStage, seconds: float) -> None:
         ran = tells_of_run(stage.log)
-        self.counts[OUTCOMES[not ran]] += 1
+        self.counts[RAN if ran else RESTORED] += 1
         if ran:
             self.times[address] = seconds
             write_times(self.request.stage_times, self.times)
@@ -279,17 +222,17 @@ class _Run:
     def _keep_locks(self) -> None:
         self.unkept -= {lock for lock in self.unkept if keep_lock(self.request.root, lock)}
 
-    def _stand(self) -> Standing:
+    def _measure_progress(self) -> Progress:
         now = time.monotonic()
         elapsed = {address: now - stage.since for address, stage in self.running.items()}
         left = self.schedule.estimate_seconds_left(self.request.jobs, elapsed)
-        done = len(self.schedule.done) + self.counts["failed"]
-        return Standing(done, len(self.running), len(self.stages), left)
+        done = len(self.schedule.done) + self.counts[FAILED]
+        return Progress(done, len(self.running), len(self.stages), left)
 
 
-def _describe_full_disk(root: Path) -> str:
+def _describe_full_disk(root: Path, known: str) -> str:
     free = f"{_measure_free(root):.0f} MiB free"
-    return f"{root}: the disk is full ({free}): make room, then run the same command again to go on"
+    return f"{root}: the disk {known} ({free}): make room, then run the same command again to go on"
 
 
 def _measure_free(root: Path) -> float:

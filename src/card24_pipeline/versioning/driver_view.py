@@ -29,7 +29,7 @@ class RunningStage:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Progress:
     """Where a run stands: how many stages are done, run and exist, and about how many seconds are left, if known."""
 
     done: int
@@ -59,18 +59,18 @@ class DriverView:
         else:
             self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def start(self, label: str, standing: Standing) -> None:
+    def start(self, label: str, progress: Progress) -> None:
         """Tell that a stage starts."""
         if not self._terminal:
-            self.say(f"{standing.describe()}: {label}")
+            self.say(f"{progress.describe()}: {label}")
 
-    def refresh(self, running: Sequence[RunningStage], standing: Standing) -> None:
+    def refresh(self, running: Sequence[RunningStage], progress: Progress) -> None:
         """Draw the picture anew, twice a second at most."""
         now = time.monotonic()
         if not self._terminal or now - self._refreshed < REFRESH_SECONDS:
             return
         self._refreshed = now
-        self._draw([*draw_running(running, now), standing.describe()])
+        self._draw([*draw_running(running, now), progress.describe()])
 
     def close(self) -> None:
         """Take the picture away; lines stay."""

@@ -40,14 +40,17 @@ def render_dvc_files(
     return {path: _render_file(scale, path, part, kept_in_git) for path, part in parts.items()}
 
 
-def list_lock_entries(text: str) -> set[str]:
-    """List the entries that DVC may keep in the lock file beside a file of stages: a matrix has one for each of its."""
+def list_lock_entries(text: str) -> list[str]:
+    """List in their order the entries that DVC keeps in the lock file beside a generated file of stages, given as text.
+
+    A matrix has one for each of its values.
+    """
     stages: Mapping[str, Any] = yaml.load(text, FastLoader)["stages"]
-    return {
+    return [
         "@".join([name, *(["-".join(map(str, values))] if values else [])])
         for name, stage in stages.items()
         for values in product(*stage.get("matrix", {}).values())
-    }
+    ]
 
 
 def _render_file(scale: str, file: str, stages: Sequence[Stage], kept_in_git: str | None) -> str:

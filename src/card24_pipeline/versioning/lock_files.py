@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from textwrap import indent
 from typing import Any
 
 import yaml
 
+from card24_pipeline.versioning.files import FastLoader
+
+EMPTY_LOCK = "schema: '2.0'\nstages:\n"
 CONFLICT = re.compile(r"^<<<<<<< ", re.MULTILINE)
 _ENTRY = re.compile(r"^  (?! )(?=.*:)", re.MULTILINE)
 _HEAD = re.compile(r"\A.*?^stages:\n", re.MULTILINE | re.DOTALL)
@@ -52,13 +56,24 @@ class LockText:
         first = {name: self.entries[name] for name in names if name in self.entries}
         return LockText(self.head, first | dict(self.entries), self.tail)
 
+    def select(self, names: Collection[str]) -> LockText:
+        """Keep the entries of these names only."""
+        return LockText(self.head, {name: self.entries[name] for name in self.entries if name in names}, self.tail)
+
+    def enter(self, name: str) -> LockText:
+        """Add an entry of a command that no stage has to those of a name without one, for DVC to write over."""
+        if name in self.entries:
+            return self
+        entry = indent(yaml.safe_dump({name: {"cmd": ""}}, allow_unicode=True), "  ")
+        return LockText(self.head, {**self.entries, name: entry}, self.tail)
+
 
 def is_whole(text: str) -> bool:
     """Tell whether DVC finished writing a lock file: its YAML parses and no entry, nor the last line, is cut."""
     if not text.endswith("\n"):
         return False
     try:
-        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content = yaml.load(text, FastLoader)
     except yaml.YAMLError:
         return False
     stages = content.get("stages") if isinstance(content, dict) else None

@@ -10,12 +10,15 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from card24_pipeline.versioning.dvc_file import DVC_FILE, HEADER, LOCK_FILE, list_lock_entries
 from card24_pipeline.versioning.files import write_atomically
-from card24_pipeline.versioning.lock_files import CONFLICT, LockText, has_lost_entries, is_whole, salvage
+from card24_pipeline.versioning.lock_files import CONFLICT, EMPTY_LOCK, LockText, has_lost_entries, is_whole, salvage
 from card24_pipeline.versioning.validation import VersioningError
 
 TEMPORARY = Path(".dvc/tmp")
@@ -24,7 +27,6 @@ REMEDY = "kedro dvc heal"
 # Every process of a driver's run has it in its environment; its value is the project's root.
 MARK = "KEDRO_DVC_RUN"
 PATIENCE_SECONDS = 3.0
-EMPTY_LOCK = "schema: '2.0'\nstages:\n"
 
 
 def find_lock_files(root: Path, conf_source: str) -> list[str]:
@@ -63,14 +65,17 @@ def describe_damage(root: Path, lock: str, text: str, kept: str | None) -> str |
         raise VersioningError(f"{lock}: git's conflict markers in it: take one side (`git checkout --ours {lock}`)")
     if not is_whole(text):
         return f"cut after {max(0, len(LockText.split(text).entries) - 1)} entries"
+    before = _drop_former(root, lock, kept) if kept else ""
     # What git put there is meant, however little it is.
-    if kept and has_lost_entries(text, kept) and text not in (_read_git(root, f"{at}:{lock}") for at in ("HEAD", "")):
-        return f"left with {len(LockText.split(text).entries)} of {len(LockText.split(kept).entries)} entries"
+    if has_lost_entries(text, before) and text not in (_read_git(root, f"{at}:{lock}") for at in ("HEAD", "")):
+        return f"left with {len(LockText.split(text).entries)} of {len(LockText.split(before).entries)} entries"
     return None
 
 
 def heal_lock(root: Path, lock: str) -> str | None:
     """Restore a lock file that is damaged: from the copy kept here or the last commit, with what it still has whole.
+
+    What either has of stages that there are no more stays away.
 
     Returns:
         A line that says what was done; None if nothing was wrong.
@@ -83,15 +88,18 @@ def heal_lock(root: Path, lock: str) -> str | None:
     text, kept = (root / lock).read_text(encoding="utf-8", errors="replace"), _read_kept(root, lock)
     damage = describe_damage(root, lock, text, kept)
     committed = _read_git(root, f"HEAD:{lock}")
-    known = {"the copy kept here": kept, "the last commit": committed, "what it has whole": EMPTY_LOCK}
-    origin, source = next((origin, source) for origin, source in known.items() if source and _is_usable(source))
-    healed = salvage(text, source)
-    if not is_whole(healed):
-        healed = source
+    if kept and is_whole(kept):
+        origin, source = "the copy kept here", kept
+    elif committed and is_whole(committed):
+        origin, source = "the last commit", committed
+    else:
+        origin, source = "what it has whole", EMPTY_LOCK
+    salvaged = salvage(text, source)
+    healed = _drop_former(root, lock, salvaged if is_whole(salvaged) else source)
     entries = len(LockText.split(healed).entries)
     if not entries:
         (root / lock).unlink()
-        return f"{lock}: was {damage}, and no copy of it exists: its stages run anew or come from DVC's run-cache"
+        return f"{lock}: was {damage}, and no copy has anything of it: its stages run anew or come from DVC's run-cache"
     write_atomically(root / lock, healed)
     keep_lock(root, lock)
     return f"{lock}: was {damage}; restored from {origin} ({entries} entries)"
@@ -107,11 +115,44 @@ def heal_locks(root: Path, locks: Sequence[str]) -> list[str]:
         return [line for line in (heal_lock(root, lock) for lock in locks) if line]
 
 
-def heal_list_of_users(root: Path) -> list[str]:
+def drop_former_entries(root: Path, lock: str) -> list[str]:
+    """Drop from a lock file, and from its copy, the entries of stages that the generated file beside it has no more.
+
+    Returns:
+        Their names; where there are none, no file is touched.
+
+    Raises:
+        VersioningError: If the file is damaged, or DVC is at work.
+    """
+    path = root / lock
+    if not path.exists():
+        return []
+    if not is_whole(path.read_text(encoding="utf-8", errors="replace")):
+        raise VersioningError(f"damaged, DVC did not write it whole: `{REMEDY}` restores it")
+    if not _list_former(root, lock, path.read_text(encoding="utf-8")):
+        return []
+    with _hold_dvc_lock(root):
+        text = path.read_text(encoding="utf-8")
+        gone = _list_former(root, lock, text)
+        left = _drop_former(root, lock, text)
+        if LockText.split(left).entries:
+            write_atomically(path, left)
+        else:
+            path.unlink()  # as DVC does
+        keep_lock(root, lock)
+    return gone
+
+
+def heal_list_of_users(root: Path, alone: bool = True) -> list[str]:
     """Remove DVC's own file of who reads and writes what, if a kill cut it; otherwise forget in it who is gone.
 
     DVC itself forgets a process only when no other has taken its number, as happens after a restart. Not to be asked
     beside stages that run.
+
+    Args:
+        root: The project.
+        alone: Whether this machine alone runs its stages; of processes elsewhere, whose machine DVC does not write
+            down, nobody here can tell which are gone.
 
     Returns:
         A line if the file was cut.
@@ -135,6 +176,8 @@ def heal_list_of_users(root: Path) -> list[str]:
         except (ValueError, Invalid):
             path.unlink()
             return [f"{TEMPORARY}/rwlock: was cut; removed (DVC makes it anew)"]
+        if not alone:
+            return []
         users["write"] = {name: user for name, user in users["write"].items() if is_alive(user)}
         users["read"] = {name: [user for user in listed if is_alive(user)] for name, listed in users["read"].items()}
         write_atomically(path, json.dumps(users))
@@ -145,7 +188,7 @@ def put_in_order(root: Path, orders: Mapping[str, Sequence[str]]) -> None:
     """Bring the entries of each lock file into the given order, that of its ``dvc.yaml``, and keep a copy.
 
     DVC appends a stage that is new when it is done: side by side in another order each time, and one after another
-    in an order that may depend on Python's hash seed.
+    in an order that may depend on Python's hash seed. In a plain ``dvc repro`` see :func:`prepare_stage`.
     """
     with _hold_dvc_lock(root):
         for lock, names in orders.items():
@@ -157,10 +200,13 @@ def put_in_order(root: Path, orders: Mapping[str, Sequence[str]]) -> None:
             keep_lock(root, lock)
 
 
-def check_before_stage(root: Path, conf_source: str) -> None:
-    """Keep a copy of every lock file, and refuse to run a stage of a plain ``dvc repro`` when one is damaged.
+def prepare_stage(root: Path, conf_source: str) -> None:
+    """Keep a copy of every lock file before a stage of a plain ``dvc repro``, and make room for the stage's entry.
 
-    A cut file may still be YAML: DVC then runs again, without a word, what the file has lost.
+    A cut file may still be YAML: DVC then runs again, without a word, what the file has lost. And it writes the entry
+    of a stage where one stands already, so that the entries of what has run have the order of the ``dvc.yaml``, as
+    the driver leaves them. Not so where DVC was called outside the root, or brings outputs back from its run-cache and
+    runs no stage of that file afterwards: then the driver's next run puts them in order.
 
     Raises:
         VersioningError: With the remedy.
@@ -174,10 +220,42 @@ def check_before_stage(root: Path, conf_source: str) -> None:
             if time.monotonic() > deadline:
                 raise VersioningError(f"{lock}: damaged, as a kill leaves it: run `{REMEDY}`, then go on")
             time.sleep(0.2)
+    # Only the order is lost where another command of DVC's is at work for long.
+    with suppress(VersioningError), _hold_dvc_lock(root):
+        _make_room(root, os.environ["DVC_STAGE"])
 
 
-def _is_usable(text: str) -> bool:
-    return text == EMPTY_LOCK or is_whole(text)
+def _make_room(root: Path, address: str) -> None:
+    """Put entries in order, that of a stage which is about to run among them; its command is none until it is done."""
+    file, _, name = address.rpartition(":")
+    lock = Path(file).with_name(LOCK_FILE).as_posix() if file else LOCK_FILE
+    names, path = _list_entries(root, lock), root / lock
+    if name in (names or ()):
+        text = path.read_text(encoding="utf-8") if path.exists() else EMPTY_LOCK
+        ordered = LockText.split(text).enter(name).sort(names or ()).join()
+        if ordered != text and is_whole(ordered):
+            write_atomically(path, ordered)
+            keep_lock(root, lock)
+
+
+def _list_entries(root: Path, lock: str) -> list[str] | None:
+    """List the entries that belong into a lock file; None where no generated file stands beside it to say so."""
+    file = (root / lock).with_name(DVC_FILE)
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    # One with git's conflict markers, say, is no YAML.
+    with suppress(yaml.YAMLError):
+        return list_lock_entries(text) if text.startswith(HEADER) else None
+    return None
+
+
+def _list_former(root: Path, lock: str, text: str) -> list[str]:
+    known, present = _list_entries(root, lock), LockText.split(text).entries
+    return [] if known is None else [name for name in present if name not in known]
+
+
+def _drop_former(root: Path, lock: str, text: str) -> str:
+    known = _list_entries(root, lock)
+    return text if known is None else LockText.split(text).select(known).join()
 
 
 def _read_kept(root: Path, lock: str) -> str | None:

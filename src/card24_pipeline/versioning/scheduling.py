@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 
 class Schedule:
-    """Stages that wait for others; the one that heads the longest way to the end goes first."""
+    """Stages that wait for others; the one at the head of the longest path to the end goes first."""
 
     def __init__(self, waits_for: Mapping[str, Sequence[str]], seconds: Mapping[str, float]) -> None:
         """Take the graph.
 
         Args:
             waits_for: For each stage those that must be done before it. Ones that are not keys count as done.
-            seconds: What stages are expected to take; the way of a stage that is missing counts by its length only.
+            seconds: What stages are expected to take; a path counts those that are missing by their number only.
         """
         self._waits_for = {
             stage: {other for other in others if other in waits_for} for stage, others in waits_for.items()
@@ -23,15 +23,15 @@ class Schedule:
             for other in others:
                 self._followers[other].append(stage)
         self._seconds = seconds
-        self._ways: dict[str, float] = {}
+        self._paths: dict[str, float] = {}
         self.waiting = dict.fromkeys(waits_for)
         self.running: dict[str, None] = {}
         self.done: dict[str, None] = {}
 
     def list_ready(self) -> list[str]:
-        """List the stages that could start now, the longest way first."""
+        """List the stages that could start now, that of the longest path first."""
         ready = [stage for stage in self.waiting if all(other in self.done for other in self._waits_for[stage])]
-        return sorted(ready, key=lambda stage: -self._measure_way(stage))
+        return sorted(ready, key=lambda stage: -self._measure_path(stage))
 
     def start(self, stage: str) -> None:
         """Note that a stage runs."""
@@ -57,7 +57,7 @@ class Schedule:
         return lost
 
     def estimate_seconds_left(self, jobs: int, elapsed: Mapping[str, float]) -> float | None:
-        """Estimate what the rest takes: its longest way, or all its work over the jobs, whichever is longer.
+        """Estimate what the rest takes: its longest path, or all its work over the jobs, whichever is longer.
 
         Args:
             jobs: How many stages run side by side.
@@ -72,13 +72,13 @@ class Schedule:
         gone = {
             stage: min(seconds, self._seconds[stage]) for stage, seconds in elapsed.items() if stage in self.running
         }
-        ways = [self._measure_way(stage) - gone.get(stage, 0.0) for stage in rest]
+        paths = [self._measure_path(stage) - gone.get(stage, 0.0) for stage in rest]
         work = sum(self._seconds[stage] for stage in rest) - sum(gone.values())
-        return max([work / jobs, *ways], default=0.0)
+        return max([work / jobs, *paths], default=0.0)
 
-    def _measure_way(self, stage: str) -> float:
-        if stage not in self._ways:
-            beyond = max(map(self._measure_way, self._followers[stage]), default=0.0)
+    def _measure_path(self, stage: str) -> float:
+        if stage not in self._paths:
+            beyond = max(map(self._measure_path, self._followers[stage]), default=0.0)
             # A little for each stage, so that without any timings the longest chain goes first.
-            self._ways[stage] = beyond + self._seconds.get(stage, 0.0) + 1e-3
-        return self._ways[stage]
+            self._paths[stage] = beyond + self._seconds.get(stage, 0.0) + 1e-3
+        return self._paths[stage]

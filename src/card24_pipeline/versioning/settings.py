@@ -41,6 +41,8 @@ class StagesSettings(Settings):
         fan_out: The fan-out keys by name.
         discovers: Modules that find others at run time, with a pattern of those.
         everywhere: Parameters that every stage depends on, whatever its nodes take.
+        threads: Parameter that says with how many threads a stage computes.
+        device: Parameter that says where; stages that share another device than ``cpu`` run one by one by default.
     """
 
     outputs: str = Field(default="data", pattern=_FOLDER)
@@ -48,6 +50,8 @@ class StagesSettings(Settings):
     fan_out: dict[str, FanOutKey] = Field(default={})
     discovers: dict[str, str] = Field(default={})
     everywhere: list[str] = Field(default=[])
+    threads: str | None = None
+    device: str | None = None
 
     @model_validator(mode="after")
     def _check_names(self) -> StagesSettings:

@@ -27,16 +27,16 @@ def write_times(path: Path, times: Mapping[str, float]) -> None:
 
 
 def guess_times(addresses: Iterable[str], times: Mapping[str, float]) -> dict[str, float]:
-    """Guess what stages will take: as last time, or else as their namesakes of other replicates did."""
-    namesakes: dict[str, list[float]] = {}
+    """Guess what stages will take: as last time, or else as those of the same name in other replicates did."""
+    by_name: dict[str, list[float]] = {}
     for address, seconds in times.items():
-        namesakes.setdefault(_find_family(address), []).append(seconds)
+        by_name.setdefault(_get_name(address), []).append(seconds)
     return {
-        address: times.get(address, median(namesakes.get(_find_family(address), [0.0])))
+        address: times.get(address, median(by_name.get(_get_name(address), [0.0])))
         for address in addresses
-        if address in times or _find_family(address) in namesakes
+        if address in times or _get_name(address) in by_name
     }
 
 
-def _find_family(address: str) -> str:
+def _get_name(address: str) -> str:
     return address.rpartition(":")[2].partition("@")[0]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
+SHARED = "shared"
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -36,7 +37,7 @@ class Stage:
         matrix: Values of each key that DVC runs it for.
         run: Fan-out keys that its command gives.
         data: Paths that it reads.
-        code: Source files that its nodes' functions reach.
+        code: Source files that its nodes' functions import.
         params: Sorted parameter keys by file.
         outs: Paths that it writes.
         metrics: Those of them that ``dvc metrics`` shows.
@@ -79,7 +80,7 @@ class StageBuilder:
         stages = [stage for group in groups for stage in self._expand(group, self._find_outs(group))]
         _refuse_shared_names(stages)
         _refuse_shared_outs(stages)
-        _refuse_unreached(self.pipeline, stages)
+        _refuse_unneeded(self.pipeline, stages)
         return stages
 
     def _find_outs(self, group: NodeGroup) -> list[Dataset]:
@@ -144,10 +145,13 @@ class StageBuilder:
         )
 
     def _find_shared(self, group: NodeGroup, outs: Sequence[Dataset], fixed: Mapping[str, Value]) -> dict[str, Value]:
-        """Find the keys that a group takes although it writes one result for every value, as its outputs allow."""
+        """Find the keys that a group takes although its outputs, in folders called ``shared``, are one for all values.
+
+        Such a key is ``none`` for the group's nodes, which must not need it.
+        """
         open_keys = [key for key in self.fan_out.keys if key not in fixed and not self.fan_out.has_blocks(key)]
         taken = [key for key in open_keys if f"params:{key}" in group.inputs]
-        return dict.fromkeys(taken, NONE) if all(dataset.dvc.shareable for dataset in outs) else {}
+        return dict.fromkeys(taken, NONE) if all(SHARED in PurePosixPath(str(it.path)).parts for it in outs) else {}
 
     def _list_paths(self, dataset: Dataset, fixed: Mapping[str, Value]) -> Iterator[str]:
         if dataset.tracked:
@@ -159,7 +163,10 @@ class StageBuilder:
         for name in [*group.inputs, *group.outputs]:
             key = name.removeprefix("params:")
             if key != name and key in self.fan_out.keys and key not in fixed:
-                raise VersioningError(f"node '{group.name}' takes {name}, but writes nothing for each {key}")
+                raise VersioningError(
+                    f"node '{group.name}' takes {name}, but writes nothing for each {key}: put "
+                    f"it in the paths of its outputs, or keep one for all in a folder called '{SHARED}'"
+                )
             if is_data(name) and (others := sorted(self.datasets[name].keys - fixed.keys())):
                 raise VersioningError(
                     f"node '{group.name}' uses '{name}', which each {others[0]} has its own, but writes nothing for "
@@ -245,7 +252,7 @@ def _refuse_shared_outs(stages: Sequence[Stage]) -> None:
             raise VersioningError(f"stages '{owner}' and '{other_owner}' write one path: {where}")
 
 
-def _refuse_unreached(pipeline: Pipeline, stages: Sequence[Stage]) -> None:
+def _refuse_unneeded(pipeline: Pipeline, stages: Sequence[Stage]) -> None:
     """Refuse stages in a folder that no stage of the scale's own file needs: ``dvc repro`` of that would miss them."""
     needed = {name for stage in stages if not stage.folder for name in stage.nodes}
     before = {node.name: {other.name for other in others} for node, others in pipeline.node_dependencies.items()}

@@ -6,22 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from card24_pipeline.versioning.code_closure import CodeClosure
-from card24_pipeline.versioning.config_loader import FanOutConfigLoader
+from card24_pipeline.versioning.config_loader import make_loader
 from card24_pipeline.versioning.datasets import describe_datasets, mark_keys
-from card24_pipeline.versioning.dvc_file import DVC_FILE, HEADER, LOCK_FILE, list_lock_entries, render_dvc_files
+from card24_pipeline.versioning.dvc_file import DVC_FILE, HEADER, LOCK_FILE, render_dvc_files
 from card24_pipeline.versioning.fan_out import FanOut
 from card24_pipeline.versioning.files import read_yaml, record_numbers, write_atomically
-from card24_pipeline.versioning.lock_file import drop_entries
+from card24_pipeline.versioning.lock_keeper import drop_former_entries
 from card24_pipeline.versioning.parameter_files import ParameterFiles, list_parameter_files
 from card24_pipeline.versioning.settings import StagesSettings, read_settings
 from card24_pipeline.versioning.stages import Stage, StageBuilder, is_data
 from card24_pipeline.versioning.validation import VersioningError
 
 if TYPE_CHECKING:
-    from kedro.config import OmegaConfigLoader
     from kedro.framework.startup import ProjectMetadata
 
 DIFF_LINES = 20
@@ -90,7 +89,7 @@ def _write_files(project: ProjectMetadata, scales: Mapping[str, Scale], texts: M
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, text)
         lock = str(Path(path).with_name(LOCK_FILE))
-        if pruned := _prune(project.project_path / lock, text):
+        if pruned := _prune(project.project_path, lock):
             done[lock] = pruned
     for path in _find_leftovers(project, scales, texts):
         (project.project_path / path).unlink()
@@ -145,12 +144,10 @@ def _find_leftovers(project: ProjectMetadata, scales: Mapping[str, Scale], texts
     return [name for name in names if name not in texts]
 
 
-def _prune(lock: Path, text: str) -> str:
-    """Drop from a lock file what is none of the stages in a text, and say so; nothing where it holds no more."""
-    if not lock.exists():
-        return ""
+def _prune(root: Path, lock: str) -> str:
+    """Drop from a lock file the entries of former stages, and say so; nothing where it has none."""
     try:
-        gone = drop_entries(lock, list_lock_entries(text))
+        gone = drop_former_entries(root, lock)
     except VersioningError as error:
         return f"left as it is: {error}"
     return f"{len(gone)} entries of former stages dropped" if gone else ""
@@ -173,25 +170,16 @@ def _build_stages(project: ProjectMetadata, env: str, settings: StagesSettings, 
     from kedro.framework.project import pipelines
 
     pipeline, keys = pipelines["__default__"], settings.fan_out
-    loader = _make_loader(project, env, mark_keys(keys))
-    # Kedro's project snapshot would do, if it told `path` and `metadata` beside `filepath`.
+    loader = make_loader(project.project_path, env, mark_keys(keys))
+    # Kedro's project snapshot would do, if it gave `path` and `metadata` beside `filepath`.
     datasets = describe_datasets(loader["catalog"], filter(is_data, pipeline.datasets()), keys, project.project_path)
     params = ParameterFiles.read(loader, project.project_path)
     fan_out = FanOut(keys, loader["parameters"])
     return StageBuilder(pipeline, datasets, params, fan_out, code, settings.outputs, settings.everywhere).build()
 
 
-def _make_loader(project: ProjectMetadata, env: str, runtime_params: dict[str, Any] | None = None) -> OmegaConfigLoader:
-    from kedro.framework.project import settings
-
-    kind = settings.CONFIG_LOADER_CLASS
-    more = {"fill_keys": False} if issubclass(kind, FanOutConfigLoader) else {}
-    source = str(project.project_path / settings.CONF_SOURCE)
-    return kind(source, env, runtime_params, **settings.CONFIG_LOADER_ARGS, **more)
-
-
 def _choose_file(project: ProjectMetadata, env: str, key: str) -> Path:
-    loader = _make_loader(project, env)
+    loader = make_loader(project.project_path, env)
     holders = [path for path in list_parameter_files(loader, env) if key in read_yaml(path)]
     return holders[0] if holders else Path(loader.conf_source, env, "parameters.yml")
 

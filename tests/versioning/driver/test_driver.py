@@ -63,8 +63,7 @@ def test_one_by_one_leaves_the_same_locks_as_side_by_side(study, ran):
     assert study.read_locks() == ran.read_locks()
 
 
-def test_a_plain_dvc_repro_leaves_the_same_locks(done, ran):
-    # Over files that are there it changes nothing; where it makes them, entries have the order of its own walk.
+def test_a_plain_dvc_repro_changes_no_lock_and_its_new_ones_are_put_in_order(done, ran):
     done.tool(*DVC, "repro", "--force")
     assert done.read_locks() == ran.read_locks()
     done.forget()
@@ -97,7 +96,7 @@ def test_stages_by_name_with_what_they_wait_for(study, capsys, names, done):
     assert set(list_done(capsys.readouterr().out)) == done
 
 
-def test_an_unknown_stage_or_scale_is_told_in_a_line(study):
+def test_an_unknown_stage_or_scale_is_said_in_a_line(study):
     with pytest.raises(VersioningError, match=r"--stages: no stage 'trian': did you mean 'train'\?$"):
         study.run(2, "trian")
     (study.root / "dvc.yaml").unlink()
@@ -105,7 +104,7 @@ def test_an_unknown_stage_or_scale_is_told_in_a_line(study):
         study.run()
 
 
-def test_what_dvc_refuses_is_told_in_a_line(study):
+def test_what_dvc_refuses_is_said_in_a_line(study):
     path = study.root / SEED_0
     path.write_text(path.read_text().replace("cmd:", "comand:"))
     with pytest.raises(VersioningError, match=r"^DVC refuses .*seed_0/dvc\.yaml.*") as error:
@@ -134,8 +133,17 @@ def test_on_a_full_disk_nothing_new_starts(study, capsys):
     assert study.run() == 1
     text = capsys.readouterr().out
     assert list_done(text) == ["deal", "seed_1/train"]
-    assert "the disk is full" in text.splitlines()[-1]
+    assert "the disk is full (" in text.splitlines()[-1]
     assert "make room, then run the same command again" in text.splitlines()[-1]
+
+
+def test_a_failure_with_hardly_any_room_left_may_be_the_disks(study, capsys, monkeypatch):
+    monkeypatch.setattr("card24_pipeline.versioning.driver._measure_free", lambda _: 3.0)
+    study.change(SEED_0, "train", lambda _: "echo 'ValueError: seven is no card'; exit 1")
+    assert study.run(1) == 1
+    *_, failure, disk = capsys.readouterr().out.splitlines()
+    assert "ValueError: seven is no card" in failure
+    assert "the disk may be full (3 MiB free): make room" in disk
 
 
 def test_the_drivers_own_writes_on_a_full_disk(study, monkeypatch):
@@ -158,7 +166,7 @@ def test_a_second_driver_is_refused(study):
             pass
 
 
-def test_times_are_written_and_tell_what_is_left(done, capsys):
+def test_times_are_written_and_say_what_is_left(done, capsys):
     times = read_times(done.request().stage_times)
     assert set(times) == {
         *(f"conf/base/seed_{seed}/dvc.yaml:{name}" for seed in (0, 1) for name in ("train", "step_0")),

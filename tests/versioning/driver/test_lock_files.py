@@ -91,6 +91,20 @@ def test_entries_that_a_cut_file_has_whole_win():
     assert salvage("\0\0\n", WHOLE) == WHOLE
 
 
+def test_entries_of_chosen_stages_stay_as_they_are():
+    parts = LockText(HEAD, {"deal": DEAL, "train@0": TRAIN}, "datasets: []\n")
+    assert parts.select({"train@0", "new"}).join() == HEAD + TRAIN + "datasets: []\n"
+
+
+def test_an_entry_to_be_written_over_is_whole_and_no_stages_command():
+    parts = LockText(HEAD, {"deal": DEAL})
+    assert parts.enter("deal") == parts
+    text = parts.enter("1").enter("train@0").sort(["1", "deal"]).join()
+    assert is_whole(text)
+    assert list(LockText.split(text).entries) == ["1", "deal", "train@0"]
+    assert yaml.safe_load(text)["stages"]["1"] == yaml.safe_load(text)["stages"]["train@0"] == {"cmd": ""}
+
+
 def test_lost_entries_are_those_at_the_end():
     other = LockText.split(WHOLE).sort(["train@0"]).join()
     assert has_lost_entries(HEAD + DEAL, WHOLE)

@@ -5,16 +5,18 @@ import sys
 
 import pytest
 
+from card24_pipeline.versioning.dvc_file import HEADER
 from card24_pipeline.versioning.lock_files import LockText
 from card24_pipeline.versioning.lock_keeper import (
     KEPT,
     MARK,
-    check_before_stage,
+    drop_former_entries,
     find_lock_files,
     heal_list_of_users,
     heal_lock,
     heal_locks,
     keep_lock,
+    prepare_stage,
     put_in_order,
 )
 from card24_pipeline.versioning.validation import VersioningError
@@ -121,6 +123,58 @@ def test_entries_take_the_order_of_the_stages(kept):
     assert (kept / KEPT / LOCK).read_text() == (kept / LOCK).read_text()
 
 
+def list_stages(project, *names):
+    """Write the generated file of these stages beside the lock file."""
+    stages = "".join(f"  {name}:\n    cmd: {name}\n" for name in names)
+    (project / LOCK).with_name("dvc.yaml").write_text(f"{HEADER}stages:\n{stages}")
+
+
+class TestFormerStages:
+    def test_their_entries_go_from_the_copy_too(self, kept):
+        list_stages(kept, "train", "report")
+        assert drop_former_entries(kept, LOCK) == ["score"]
+        assert (kept / LOCK).read_text() == (kept / KEPT / LOCK).read_text() == make_text("train", "report")
+        assert heal_lock(kept, LOCK) is None
+        assert drop_former_entries(kept, LOCK) == []
+
+    def test_without_any_other_the_file_goes(self, kept):
+        list_stages(kept, "new")
+        assert drop_former_entries(kept, LOCK) == ["train", "score", "report"]
+        assert not (kept / LOCK).exists()
+        assert not (kept / KEPT / LOCK).exists()
+
+    def test_a_file_without_them_is_whole_whatever_the_copy_has(self, kept):
+        list_stages(kept, "train", "score")
+        (kept / LOCK).write_text(make_text("train", "score"))
+        assert heal_lock(kept, LOCK) is None
+        (kept / LOCK).write_text(make_text("train"))
+        assert heal_lock(kept, LOCK).startswith(f"{LOCK}: was left with 1 of 2 entries")
+
+    @pytest.mark.parametrize("source", ["copy", "commit"])
+    def test_healing_brings_none_back(self, kept, source):
+        if source == "commit":
+            subprocess.run("git add -A && git commit -qm lock", shell=True, cwd=kept, check=True)
+            (kept / KEPT / LOCK).unlink()
+        list_stages(kept, "train", "report")
+        (kept / LOCK).write_text("")
+        assert heal_lock(kept, LOCK).endswith("(2 entries)")
+        assert (kept / LOCK).read_text() == make_text("train", "report")
+
+    @pytest.mark.parametrize("text", ["stages: {train: {cmd: train}}\n", HEADER + "<<<<<<< HEAD\nstages:\n  train:\n"])
+    def test_a_file_of_ones_own_or_one_that_is_none_says_nothing_of_them(self, kept, text):
+        (kept / LOCK).with_name("dvc.yaml").write_text(text)
+        assert drop_former_entries(kept, LOCK) == []
+        assert (kept / LOCK).read_text() == WHOLE
+
+    def test_while_dvc_is_at_work_the_file_is_left_alone(self, kept):
+        from dvc.lock import make_lock
+
+        list_stages(kept, "train")
+        with make_lock(str(kept / ".dvc/tmp/lock")), pytest.raises(VersioningError, match="another DVC command"):
+            drop_former_entries(kept, LOCK)
+        assert (kept / LOCK).read_text() == WHOLE
+
+
 class TestListOfUsers:
     def heal(self, project, text):
         path = project / ".dvc/tmp/rwlock"
@@ -147,6 +201,13 @@ class TestListOfUsers:
                 process.communicate(b"\n")
         assert json.loads(path.read_text()) == {"write": {"/b": here}, "read": {"/c": [here]}}
 
+    def test_processes_of_other_machines_are_left_alone(self, project):
+        lines, path = self.heal(project, text := json.dumps({"write": {"/a": {"pid": 2**22 + 1, "cmd": "dvc repro"}}}))
+        assert path.read_text() == json.dumps({"write": {}, "read": {}})
+        path.write_text(text)
+        assert heal_list_of_users(project, alone=False) == lines == []
+        assert path.read_text() == text
+
 
 class TestBeforeAStage:
     @pytest.fixture(autouse=True)
@@ -155,18 +216,33 @@ class TestBeforeAStage:
         monkeypatch.setenv("DVC_STAGE", "train")
 
     def test_a_damaged_file_is_refused_with_the_remedy(self, kept):
-        check_before_stage(kept, "conf")
+        prepare_stage(kept, "conf")
         (kept / LOCK).write_text(make_text("train"))
         with pytest.raises(VersioningError, match=r"seed_0/dvc\.lock: damaged, .* run `kedro dvc heal`, then go on"):
-            check_before_stage(kept, "conf")
+            prepare_stage(kept, "conf")
 
     def test_a_plain_run_keeps_copies(self, project):
         (project / LOCK).write_text(WHOLE)
-        check_before_stage(project, "conf")
+        prepare_stage(project, "conf")
         assert (project / KEPT / LOCK).read_text() == WHOLE
+
+    def test_the_entry_to_come_has_its_place(self, project, monkeypatch):
+        list_stages(project, "report", "train", "score")
+        monkeypatch.setenv("DVC_STAGE", f"{LOCK.replace('.lock', '.yaml')}:train")
+        prepare_stage(project, "conf")
+        assert (project / LOCK).read_text() == "schema: '2.0'\nstages:\n  train:\n    cmd: ''\n"
+        (project / LOCK).write_text(make_text("score", "report"))
+        prepare_stage(project, "conf")
+        assert (project / KEPT / LOCK).read_text() == (project / LOCK).read_text()
+        assert list(LockText.split((project / LOCK).read_text()).entries) == ["report", "train", "score"]
+
+    def test_what_no_generated_file_has_is_given_no_place(self, kept, monkeypatch):
+        monkeypatch.setenv("DVC_STAGE", f"{LOCK.replace('.lock', '.yaml')}:elsewhere")
+        prepare_stage(kept, "conf")
+        assert (kept / LOCK).read_text() == WHOLE
 
     @pytest.mark.parametrize(("name", "value"), [("DVC_STAGE", None), (MARK, "/project")])
     def test_outside_dvc_and_under_the_driver_nothing_is_asked(self, kept, monkeypatch, name, value):
         monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
         (kept / LOCK).write_text("")
-        check_before_stage(kept, "conf")
+        prepare_stage(kept, "conf")

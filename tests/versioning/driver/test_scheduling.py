@@ -14,7 +14,7 @@ WAITS = {
 SECONDS = {"deal": 1.0, "train_0": 10.0, "train_1": 15.0, "score_0": 8.0, "report": 2.0}
 
 
-def test_the_longest_way_goes_first():
+def test_the_longest_path_goes_first():
     schedule = Schedule(WAITS, SECONDS)
     assert schedule.list_ready() == ["deal"]
     schedule.start("deal")
@@ -30,7 +30,7 @@ def test_without_times_the_longest_chain_goes_first():
 
 
 @pytest.mark.parametrize(("jobs", "left"), [(1, 36.0), (2, 21.0)])
-def test_time_left_is_the_longest_way_or_all_work_over_the_jobs(jobs, left):
+def test_time_left_is_the_longest_path_or_all_work_over_the_jobs(jobs, left):
     schedule = Schedule(WAITS, SECONDS)
     assert schedule.estimate_seconds_left(jobs, {}) == pytest.approx(left, abs=0.01)
 
