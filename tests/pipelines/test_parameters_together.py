@@ -69,6 +69,7 @@ def test_settings_that_would_stop_a_later_stage_are_refused_at_once(keys, value,
 def test_settings_at_the_edge_pass():
     parameters = deepcopy(PARAMETERS)
     parameters["rl"]["rollouts"]["max_new_tokens"] = 50
+    parameters["selection"]["ladder_rungs"] = 1
     parameters["rl_arms"]["plain_tuned"]["roles"] = ["rung_1"]
     StudyParams.model_validate(parameters)
 
