@@ -131,7 +131,7 @@ class TestRegistry:
         on_id = findings.difference("tuned/end", "main/end", split="id_seen").row
         assert rows["tuned_above_main_at_end"].note == f"ID {write_interval(on_id, 'points')}"
         assert rows["tuned_above_main_at_equal_id"].note == (
-            "SFT at ≥70 % ID, which both reach in 4 of 4 replicates; ID +0.0 (+0.0 to +0.0)"
+            "SFT at ≥70 % ID, both in 4 of 4 replicates; ID +0.0 (+0.0 to +0.0)"
         )
 
     def test_arms_compare_where_a_replicate_has_both_at_a_level(self, study):
@@ -140,7 +140,7 @@ class TestRegistry:
         found = study.find(selected_checkpoints=pd.concat([selected, high]))
         assert found.list_levels("tuned", "main") == ["id_70", "id_90"]
         note = measure_at_id(found, "tuned", "main").note
-        assert note.startswith("SFT at ≥70 % ID, which both reach in 3 of 4 replicates; ID ")
+        assert note.startswith("SFT at ≥70 % ID, both in 3 of 4 replicates; ID ")
 
     def test_pairs_that_a_study_lacks_have_no_statement(self, study):
         study.arms = {}

@@ -243,9 +243,7 @@ class TestReports:
         assert re.search(r"SFT main \(chosen for its effect\)\*\* .* from 10\.0 \(.* through 50\.0 .* to 90\.0 \(", sft)
         assert re.search(r"on OOD from 60\.0 \(.* through 80\.0 \(.* to 20\.0 \([^)]*\) %\.$", sft)
         assert re.search(r"tuned − main \+40\.0 \([^)]*\) at End \(ID \+5\.0 \(", beside)
-        assert re.search(
-            r"\+25\.0 \([^)]*\) at equal ID \(SFT at ≥70 % ID, which both reach in 4 of 4 replicates; ID", beside
-        )
+        assert re.search(r"\+25\.0 \([^)]*\) at equal ID \(SFT at ≥70 % ID, both in 4 of 4 replicates; ID", beside)
         assert re.search(r"main_annealed − main \+5\.0 .*tuned_annealed − tuned \+5\.0 ", beside)
         assert re.search(r"\*layers reset, MaxOOD, quarter 1\*, has \+60\.0 \(.* of OOD and \+0\.0 \(", repairs)
         assert re.search(r"RL has \+10\.0 \([^)]*\) of OOD and \+5\.0 \([^)]*\) of ID\.$", repairs)

@@ -2,17 +2,17 @@ import copy
 from pathlib import Path
 
 import pytest
-from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
 from card24_pipeline.pipelines.parameters import ProjectParams
-from card24_pipeline.settings import CONFIG_LOADER_ARGS
+from card24_pipeline.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 
 ROOT = Path(__file__).parents[2]
 
 
 def read(scale):
-    return OmegaConfigLoader(str(ROOT / "conf"), env=scale, **CONFIG_LOADER_ARGS)["parameters"]
+    loader = CONFIG_LOADER_CLASS(str(ROOT / "conf"), env=scale, fill_keys=False, **CONFIG_LOADER_ARGS)
+    return loader["parameters"]
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ def measure_at_id(findings: Findings, arm: str, other: str) -> Found:
         found = _measure(findings, arm, other, role)
         if found.row is not None:
             count = f"{found.row['seeds']} of {len(findings.seeds)} replicates"
-            return replace(found, note=f"{title_role(role)}, which both reach in {count}; {found.note}")
+            return replace(found, note=f"{title_role(role)}, both in {count}; {found.note}")
     return Found(note=NOT_MEASURED)
 
 

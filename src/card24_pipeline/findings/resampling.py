@@ -26,8 +26,9 @@ class Resampled:
     With several replicates its standard error² is the spread between replicates, s²/R, and that between draws of
     clusters, which all replicates share. Both count once how replicates differ on single hands, so that the sum errs on
     the wide side. Intervals and p-values are those of Student's t with Satterthwaite's degrees of freedom (1946,
-    Biometrics Bull. 2), R − 1 for the one and clusters − 1 for the other. With one replicate they are the percentiles
-    of the draws, and conditional on it.
+    Biometrics Bull. 2), R − 1 for the one and clusters − 1 for the other; these are estimated, and err high where few
+    replicates differ by more than hands do: in simulations intervals of 95 % then cover 93 % at R = 3, else 95 to 97 %.
+    With one replicate they are the percentiles of the draws, and conditional on it.
 
     Attributes:
         estimate: The mean over replicates, or a ratio of such means.

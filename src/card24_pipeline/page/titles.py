@@ -54,6 +54,7 @@ def describe_basis(replicates: int, *, conditional: bool) -> str:
     return (
         f"The replicate is the unit: intervals rest on {replicates} replicates{given}. Their standard error² adds the "
         "spread between hands, which replicates share, to that between replicates. Both count how replicates differ on "
-        "single hands, so that the sum errs on the wide side; Student's t has Satterthwaite's degrees of freedom. They "
-        f"cover {covered} and other hands. Of weights, the mean over a replicate's matrices is its value."
+        "single hands, which errs on the wide side; Student's t has Satterthwaite's degrees of freedom, which err on "
+        f"the narrow one where few replicates differ much. Intervals cover {covered} and other hands. Of weights, the "
+        "mean over a replicate's matrices is its value."
     )
