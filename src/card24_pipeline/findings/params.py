@@ -15,7 +15,7 @@ class FindingsParams(Params):
         confidence: Level of all intervals.
         resamples: Draws of the bootstrap over hands.
         bootstrap_seed: Their seed.
-        replicates_for_verdicts: Statements that rest on fewer replicates get an interval and no verdict.
+        replicates_for_verdicts: A study of fewer replicates has intervals and no verdict.
         compare_arms: SFT arms, each with the one that it is held against.
         arm_notes: What to know of an SFT arm, as it stands beside its name.
         engineering_only: Whether a scale only checks that every stage runs, so that its figures mean nothing.
