@@ -18,7 +18,7 @@ import pandas as pd
 from benchmarks import PROJECT
 from card24_pipeline.findings.accuracy import LEVEL
 from card24_pipeline.page.tables import to_markdown
-from card24_pipeline.page.titles import write_interval
+from card24_pipeline.study.numbers import write_interval
 from card24_pipeline.study.vocabulary import ALL_HANDS, POOLED
 
 FOLDER = "data/08_reporting/base"

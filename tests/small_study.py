@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+COMPARE_ARMS = {"main_annealed": "main", "tuned": "main", "tuned_annealed": "tuned"}
+ARM_NOTES = {"main": "chosen for its effect"}
 SPLITS = ("id_seen", "id_heldout", "ood_select", "ood")
 MULTISETS = 20
 SEEDS = (0, 1, 2, 3)
@@ -141,13 +143,13 @@ class Study:
         from card24_pipeline.findings.gathering import estimate_study
         from card24_pipeline.findings.resampling import Bootstrap
 
-        return estimate_study(self.tables(**changed), Bootstrap(resamples, 1, 0.95), "ood")
+        return estimate_study(self.tables(**changed), Bootstrap(resamples, 1, 0.95), "ood", COMPARE_ARMS)
 
     def find(self, **changed):
         """Return the findings."""
         from card24_pipeline.findings.lookup import Findings
 
-        return Findings(*self.estimate(**changed), ood="ood", confidence=0.95)
+        return Findings(*self.estimate(**changed), "ood", 0.95, COMPARE_ARMS, ARM_NOTES)
 
     def base_hands(self):
         if self.is_shared:

@@ -11,7 +11,7 @@ def make_statement(key, estimate, verdict="holds"):
 
 
 def make_estimates(levels, **changed):
-    about = {"quantity": "pass@1", "split": "ood", "hands": "all", "scope": "all seeds", "low": 0.1, "high": 0.3}
+    about = {"quantity": "pass@1", "split": "ood", "hands": "all", "scope": "all replicates", "low": 0.1, "high": 0.3}
     return pd.DataFrame([about | {"subject": model, "estimate": level} | changed for model, level in levels.items()])
 
 
@@ -45,7 +45,7 @@ def test_strays_and_changed_verdicts_are_counted():
 def test_models_are_paired_by_name_and_stand_for_all_seeds_and_hands():
     there = make_estimates({"base": 0.2, "main/end": 0.2, "main/step 40": 0.2, "main/old": 0.2})
     here = make_estimates({"base": 0.31, "main/end": 0.3, "main/step 40": 0.3, "main/new": 0.9})
-    others = [{"split": "id_seen"}, {"hands": "met"}, {"scope": "seed 0"}, {"quantity": "difference of pass@1"}]
+    others = [{"split": "id_seen"}, {"hands": "met"}, {"scope": "replicate 0"}, {"quantity": "difference of pass@1"}]
     here = pd.concat([here, *(make_estimates({"base": 0.5}, **other) for other in others)])
     pairs = pair_models(there, here)
     assert [(left["estimate"], right["estimate"]) for left, right in pairs] == [(0.2, 0.31), (0.2, 0.3)]

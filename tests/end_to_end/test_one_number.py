@@ -52,7 +52,7 @@ class Written:
     pooled: dict[str, float]  # metrics of the parent run
     runs: list[Run]
 
-    def level(self, model: str, split: str, scope: str = "all seeds") -> float:
+    def level(self, model: str, split: str, scope: str = "all replicates") -> float:
         """Look pass@1 up in the estimates."""
         row = self.findings.find(LEVEL, model, split=split, scope=scope)
         assert row is not None, (model, split, scope)
@@ -156,8 +156,8 @@ def test_statements_are_estimates(written: Written) -> None:
         names = ("quantity", "subject", "reference", "split", "hands", "change_model")
         rows = table[(table[list(names)] == [row[name] for name in names]).all(axis=1)].set_index("scope")
         shown = {name: judged[key][name] for name in ("estimate", "low", "high")}
-        assert shown == rows.loc["all seeds", list(shown)].to_dict(), key
-        assert judged[key]["by_seed"] == rows["estimate"].drop("all seeds").to_dict(), key
+        assert shown == rows.loc["all replicates", list(shown)].to_dict(), key
+        assert judged[key]["by_seed"] == rows["estimate"].drop("all replicates").to_dict(), key
 
 
 def test_headline_figures_are_estimates_and_statements(written: Written) -> None:
@@ -205,7 +205,7 @@ def test_published_runs_are_estimates(written: Written) -> None:
             assert value == pytest.approx(written.level(model, metric.removesuffix("_pass_at_1")), **ROUNDED)
     compared = 0
     for run in written.runs:
-        model, scope = name_model(run), f"seed {run.params.get('seed')}"
+        model, scope = name_model(run), f"replicate {run.params.get('seed')}"
         if model is None:
             continue
         for split in SPLITS:

@@ -145,7 +145,7 @@ class TestOwnScale:
         }
         assert set(hands["split"]) == of_rules | {"id_seen", "id_heldout", "published_id"}
         estimates = pd.read_csv(root / "data/08_reporting/mine/estimates.csv", keep_default_na=False)
-        levels = estimates[(estimates["quantity"] == "pass@1") & (estimates["scope"] == "all seeds")]
+        levels = estimates[(estimates["quantity"] == "pass@1") & (estimates["scope"] == "all replicates")]
         assert set(levels["split"]) == set(hands["split"])
         found = set(levels.loc[levels["split"] == "reversed", "subject"])
         assert {"base", "main/end", "grouped/from end", "few/interpolation donor=max_ood donor_share=0.5"} <= found

@@ -53,7 +53,7 @@ class TestOutputs:
         assert set(tables) == {"models", "estimates", "rl_runs", "accuracy_by_step", "edit_points"}
         assert all(len(table) > 0 for table in tables.values())
         assert set(tables["rl_runs"]["seed"]) == set(SEEDS)
-        assert set(tables["estimates"]["scope"]) == {"all seeds", *(f"seed {seed}" for seed in SEEDS)}
+        assert set(tables["estimates"]["scope"]) == {"all replicates", *(f"replicate {seed}" for seed in SEEDS)}
         assert (folder / "sft_curves.png").read_bytes().startswith(PNG_SIGNATURE)
         assert "sft_curves.png" in (folder / "report.md").read_text(encoding="utf-8")
 

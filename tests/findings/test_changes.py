@@ -33,7 +33,7 @@ def change(study):
 
 @pytest.fixture
 def find(change):
-    def find(quantity, change_model="observed", scope="all seeds", **changed):
+    def find(quantity, change_model="observed", scope="all replicates", **changed):
         return change(**changed).find(quantity, "main/end", "base", change_model=change_model, scope=scope)
 
     return find
@@ -51,7 +51,7 @@ def test_means_are_over_matrices_seeds_and_draws(study, find):
     row = find(SIGMA_SHIFT, sft_spectra=spectra)
     assert row["estimate"] == pytest.approx(0.002)
     assert (row["clusters"], row["seeds"], row["bound"]) == (4, 2, 0.01)
-    assert find(SIGMA_SHIFT, sft_spectra=spectra, scope="seed 0")["estimate"] == 0
+    assert find(SIGMA_SHIFT, sft_spectra=spectra, scope="replicate 0")["estimate"] == 0
 
 
 def test_angles_average_both_sides_and_exceed_the_mean_of_a_null_s_draws(study, find):

@@ -3,10 +3,12 @@ import math
 import pandas as pd
 import pytest
 
+from card24_pipeline.findings.claims_arms import measure_at_id
 from card24_pipeline.findings.judge import adjust_p_values, judge_statements, summarise_study
 from card24_pipeline.findings.lookup import Findings, Found
 from card24_pipeline.findings.published import Comparison, compare_sft, measure_published, newcombe_interval
 from card24_pipeline.findings.statements import Statement, list_statements, statement
+from card24_pipeline.study.numbers import write_interval
 
 NOTHING = pd.DataFrame(columns=["model", "stage", "sft_step", "split", "percent", "n"])
 
@@ -15,7 +17,7 @@ def make(key="one", *, estimate=0.5, p_value=0.001, side="above", bound=0.0, con
     """A statement whose estimate is told."""
     row = {"estimate": estimate, "low": estimate - 1, "high": estimate + 1, "p_value": p_value, "bound": bound}
     row |= {"clusters": 40, "seeds": seeds, "split": "ood", "se_replicates": 0.1, "se_hands": math.nan}
-    measured = Found(row, {"seed 0": estimate}) if found is None else found
+    measured = Found(row, {"replicate 0": estimate}) if found is None else found
     reason = "" if confirmatory else "no placebo"
     return Statement(key, key, 1, lambda _: measured, side, bound, "points", confirmatory, reason, False, (), "")
 
@@ -65,19 +67,24 @@ class TestVerdict:
     def test_by_the_side_of_the_bound(self, judge, estimate, side, bound, p_value, verdict):
         row = judge(make(estimate=estimate, side=side, bound=bound, p_value=p_value))["one"]
         assert row["verdict"] == verdict
-        assert row["by_seed"] == {"seed 0": estimate}
+        assert row["by_seed"] == {"replicate 0": estimate}
 
     def test_exploratory_statements_get_an_interval_and_no_word(self, judge):
         row = judge(make(confirmatory=False))["one"]
         assert (row["verdict"], row["p_holm"], row["low"]) == ("exploratory", None, -0.5)
         assert row["why_exploratory"] == "no placebo"
 
-    def test_statements_on_few_replicates_are_exploratory_and_leave_the_family(self, judge):
-        rows = judge(make("few", seeds=9), make("weak", p_value=0.03), replicates=10)
-        assert (rows["few"]["verdict"], rows["few"]["p_holm"]) == ("exploratory", None)
-        assert rows["few"]["why_exploratory"] == "fewer than 10 replicates"
-        assert (rows["few"]["estimate"], rows["few"]["se_replicates"], rows["few"]["se_hands"]) == (0.5, 0.1, None)
-        assert rows["weak"]["verdict"] == "holds"
+    def test_a_study_of_few_replicates_has_exploratory_statements_only(self, judge):
+        row = judge(make(seeds=4), replicates=10)["one"]
+        assert (row["verdict"], row["p_holm"]) == ("exploratory", None)
+        assert row["why_exploratory"] == "fewer than 10 replicates"
+        assert (row["estimate"], row["se_replicates"], row["se_hands"]) == (0.5, 0.1, None)
+
+    def test_a_statement_on_few_replicates_is_undecided_and_stays_in_the_family(self, judge):
+        rows = judge(make("few", seeds=3), make("weak", p_value=0.03))
+        assert (rows["few"]["verdict"], rows["few"]["p_holm"]) == ("undecided", 1.0)
+        assert rows["few"]["note"] == "fewer than 4 replicates"
+        assert (rows["weak"]["verdict"], rows["weak"]["p_holm"]) == ("undecided", pytest.approx(0.06))
 
     def test_what_was_not_measured_has_no_word_in_a_small_study_either(self, judge):
         lost = make("lost", found=Found(note="not measured"))
@@ -88,11 +95,11 @@ class TestVerdict:
         idle = Found(counted.measure(None).row, {}, "runs that do not count", decides=False)
         assert judge(make(found=idle))["one"]["verdict"] == "undecided"
 
-    def test_what_was_not_measured_says_why_and_costs_the_others_nothing(self, judge):
+    def test_what_was_not_measured_says_why_and_stays_in_the_family(self, judge):
         rows = judge(make("one", p_value=0.03), make("lost", found=Found(note="not measured")))
         assert (rows["lost"]["verdict"], rows["lost"]["estimate"]) == ("undecided", None)
-        assert rows["lost"]["note"] == "not measured"
-        assert rows["one"]["verdict"] == "holds"
+        assert (rows["lost"]["note"], rows["lost"]["p_holm"]) == ("not measured", 1.0)
+        assert rows["one"]["p_holm"] == pytest.approx(0.06)
 
     def test_a_bound_of_another_p_value_is_refused(self, findings):
         other = Statement(**{**vars(make()), "bound": 0.5})
@@ -102,19 +109,43 @@ class TestVerdict:
 
 class TestRegistry:
     def test_every_statement_is_measured_on_a_whole_study(self, findings):
-        rows = {one.key: one.measure(findings) for one in list_statements()}
+        rows = {one.key: one.measure(findings) for one in list_statements(findings.arm_pairs)}
         assert {key for key, found in rows.items() if found.row is None} == set()
         assert rows["rl_from_end_raises_ood"].row["estimate"] == pytest.approx(0.1)
         assert rows["top_directions_recover"].row["estimate"] == pytest.approx(0.5)
-        assert rows["tuned_keeps_more_ood_at_equal_id"].row["estimate"] == pytest.approx(0.25)
-        assert rows["tuned_keeps_more_ood_at_equal_id"].note == "SFT at 70 % ID"
-        assert rows["annealing_keeps_ood"].row["estimate"] == pytest.approx(0.05)
-        assert rows["annealing_keeps_ood_when_tuned"].row["estimate"] == pytest.approx(0.05)
 
-    def test_arms_that_a_study_lacks_are_not_measured(self, study):
+    def test_arms_are_compared_pair_by_pair_with_their_id_beside(self, findings):
+        statements = {one.key: one for one in list_statements(findings.arm_pairs) if one.claim == 5}
+        rows = {key: one.measure(findings) for key, one in statements.items()}
+        assert {key: found.row["estimate"] for key, found in rows.items()} == pytest.approx(
+            {
+                "main_annealed_above_main_at_end": 0.05,
+                "main_annealed_above_main_at_equal_id": 0.0,
+                "tuned_above_main_at_end": 0.4,
+                "tuned_above_main_at_equal_id": 0.25,
+                "tuned_annealed_above_tuned_at_end": 0.05,
+                "tuned_annealed_above_tuned_at_equal_id": 0.0,
+            }
+        )
+        assert statements["tuned_above_main_at_end"].text == "At End, SFT tuned has more OOD than SFT main"
+        on_id = findings.difference("tuned/end", "main/end", split="id_seen").row
+        assert rows["tuned_above_main_at_end"].note == f"ID {write_interval(on_id, 'points')}"
+        assert rows["tuned_above_main_at_equal_id"].note == (
+            "SFT at ≥70 % ID, both in 4 of 4 replicates; ID +0.0 (+0.0 to +0.0)"
+        )
+
+    def test_arms_compare_where_a_replicate_has_both_at_a_level(self, study):
+        selected = study.selected().query("not (seed == 1 and sft_arm == 'tuned' and role == 'id_70')")
+        high = selected.query("role == 'id_70' and (sft_arm == 'main') == (seed == 0)").assign(role="id_90")
+        found = study.find(selected_checkpoints=pd.concat([selected, high]))
+        assert found.list_levels("tuned", "main") == ["id_70", "id_90"]
+        note = measure_at_id(found, "tuned", "main").note
+        assert note.startswith("SFT at ≥70 % ID, both in 3 of 4 replicates; ID ")
+
+    def test_pairs_that_a_study_lacks_have_no_statement(self, study):
         study.arms = {}
         found = study.find()
-        assert {one.measure(found).note for one in list_statements() if one.claim == 5} == {"not measured"}
+        assert [one for one in list_statements(found.arm_pairs) if one.claim == 5] == []
 
     def test_what_has_no_placebo_or_compares_at_unequal_id_gets_no_verdict(self):
         confirmatory = {one.key for one in list_statements() if one.confirmatory}

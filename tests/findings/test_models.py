@@ -16,7 +16,7 @@ def test_roles_are_sorted_down_the_ladder():
 @pytest.mark.parametrize(
     ("model", "title"),
     [
-        ("main/id_70", "SFT at 70 % ID"),
+        ("main/id_70", "SFT at ≥70 % ID"),
         ("tuned/end", "End (tuned)"),
         ("plain/from max_ood", "plain RL from MaxOOD"),
         ("main/uv_top donor=base top_fraction=0.2", "uv_top donor=base top_fraction=0.2"),
@@ -80,7 +80,7 @@ class TestListing:
 class TestHands:
     def test_a_model_scored_on_some_hands_only_is_refused(self, study):
         with pytest.raises(
-            ValueError, match=r"seed 0: 'main/uv_top donor=max_ood top_fraction=0\.1' was scored on 98%"
+            ValueError, match=r"replicate 0: 'main/uv_top donor=max_ood top_fraction=0\.1' was scored on 98%"
         ):
             study.estimate(edit_hand_scores=study.edit_hands().drop(index=0))
 
@@ -90,14 +90,14 @@ class TestHands:
         estimates = study.estimate(selected_checkpoints=own)[1]
         losses = pick(estimates, "difference of pass@1", "main/max_ood", "main/end").set_index("scope")["estimate"]
         assert losses.to_dict() == pytest.approx(
-            {"all seeds": 0.525, "seed 0": 0.6, "seed 1": 0.3, "seed 2": 0.6, "seed 3": 0.6}
+            {"all replicates": 0.525, "replicate 0": 0.6, "replicate 1": 0.3, "replicate 2": 0.6, "replicate 3": 0.6}
         )
 
     def test_a_seed_without_a_rung_leaves_the_others(self, study):
         shorter = study.selected().query("seed == 0 or role != 'rung_1'")
         estimates = study.estimate(selected_checkpoints=shorter)[1]
         gains = pick(estimates, "difference of pass@1", "plain/from rung_1", "main/rung_1")
-        assert set(gains["scope"]) == {"all seeds", "seed 0"}
+        assert set(gains["scope"]) == {"all replicates", "replicate 0"}
         assert set(gains["seeds"]) == {1}
 
     def test_the_middle_is_the_mean_of_the_rungs(self, study):

@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from card24_pipeline.evaluation.statistics import Interval
-from card24_pipeline.findings.resampling import Bootstrap, Resampled, take_least, take_sample
+from card24_pipeline.findings.resampling import Bootstrap, Least, Resampled, take_sample
 
 SETTINGS = {"resamples": 400, "confidence": 0.95, "seed": 7}
 
@@ -89,7 +90,7 @@ class TestBootstrap:
 class TestPValue:
     def test_counts_the_smaller_side_twice_and_is_never_zero(self):
         draws = np.array([-0.5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
-        drawn = Resampled(0.5, np.array([0.5]), draws)
+        drawn = Resampled(0.5, np.array([0.5]), draws, 30)
         assert drawn.p_value(0.0) == pytest.approx(2 * (1 + 1) / 10)
         assert drawn.p_value(-1.0) == pytest.approx(2 * 1 / 10)
         assert drawn.p_value(0.4) == 1.0
@@ -172,7 +173,7 @@ def average(hands, confidence=0.95, shared=True):
     return mean
 
 
-T_OF_2, T_OF_1 = 4.30265273, 12.70620474  # Student's t at 97.5 %, from tables
+T_OF_2, T_OF_19 = 4.30265273, 2.09302405  # Student's t at 97.5 %, from tables
 
 
 class TestReplicates:
@@ -198,8 +199,18 @@ class TestReplicates:
         # Of 20 multisets at ±0.5, the mean of a draw has a standard error of 0.5 / 20 ** 0.5.
         assert mean.se_replicates == pytest.approx(0.1)
         assert mean.se_hands == pytest.approx(0.5 / math.sqrt(20), rel=0.03)
+        # Cochran & Cox: quantiles of 1 and of 19 degrees of freedom (12.706 and 2.093), in the proportion of 0.01 to h².
+        hands = mean.se_hands**2
+        quantile = (0.01 * 12.7062 + hands * T_OF_19) / (0.01 + hands)
         interval = mean.interval(0.95)
-        assert interval.high - 0.2 == pytest.approx(T_OF_1 * math.hypot(0.1, mean.se_hands))
+        assert interval.high - 0.2 == pytest.approx(quantile * math.hypot(0.1, mean.se_hands), rel=1e-5)
+        assert mean.p_value(interval.low) == pytest.approx(0.05)
+        assert mean.p_value(interval.high) == pytest.approx(0.05)
+        assert mean.p_value(0.2) == pytest.approx(1.0)
+
+    def test_replicates_that_agree_leave_the_degrees_of_freedom_to_the_hands(self):
+        mean = average(make_replicates([0.2, 0.2, 0.2], wave=0.5))
+        assert mean.interval(0.95).high - 0.2 == pytest.approx(T_OF_19 * mean.se_hands)
 
     def test_more_replicates_do_not_shrink_the_spread_between_hands(self):
         few, many = (average(make_replicates([0.2] * count, wave=0.5)) for count in (2, 10))
@@ -241,9 +252,39 @@ class TestReplicates:
         hands = make_replicates([0.1, 0.1, 0.1]).assign(loss=lambda rows: rows["seed"].map({0: 0.1, 1: 0.5, 2: 0.9}))
         assert divide(Bootstrap(500, 1, 0.95), hands, "gain", "loss") is None
 
-    def test_the_least_of_two_is_taken_in_each_replicate_and_draw(self):
-        first = Resampled(0.3, np.array([0.1, 0.5]), np.array([1.0, 4.0]))
-        second = Resampled(0.4, np.array([0.4, 0.4]), np.array([2.0, 3.0]))
-        least = take_least([first, second])
-        assert (least.values.tolist(), least.draws.tolist()) == ([0.1, 0.4], [1.0, 3.0])
-        assert least.estimate == pytest.approx(0.25)
+
+def make_mean(estimate, se, replicates=3):
+    """Three replicates around an estimate with a standard error; hands add nothing."""
+    values = estimate + se * math.sqrt(replicates) * np.array([-1.0, 0.0, 1.0])
+    return Resampled(estimate, values, np.empty(0), 1)
+
+
+class TestLeast:
+    BOUNDS = (make_mean(0.4, 0.1), make_mean(0.3, 0.02))
+
+    def test_it_is_the_lesser_mean_between_the_least_bounds(self):
+        found = Least(self.BOUNDS).describe(0.95, 0.0)
+        assert (found["estimate"], found["se_replicates"]) == pytest.approx((0.3, 0.02))
+        # The first reaches lower; above, each has half of the 5 %.
+        assert found["low"] == pytest.approx(0.4 - T_OF_2 * 0.1)
+        assert found["high"] == pytest.approx(0.3 + stats.t(2).ppf(0.9875) * 0.02)
+
+    def test_above_a_bound_all_must_lie_and_below_it_any_may(self):
+        above = Least(self.BOUNDS).describe(0.95, 0.0)
+        assert above["p_value"] == pytest.approx(self.BOUNDS[0].p_value(0.0))
+        below = Least(self.BOUNDS).describe(0.95, 0.5)
+        assert below["p_value"] == pytest.approx(2 * self.BOUNDS[1].p_value(0.5))
+
+    def test_p_value_agrees_with_the_interval(self):
+        found = Least(self.BOUNDS).describe(0.95, 0.0)
+        for bound in (found["low"], found["high"]):
+            assert Least(self.BOUNDS).describe(0.95, bound)["p_value"] == pytest.approx(0.05)
+
+    def test_it_covers_the_least_of_equals(self):
+        generator = np.random.default_rng(2)
+        covered = 0
+        for _ in range(400):
+            several = [Resampled(one.mean(), one, np.empty(0), 1) for one in generator.normal(size=(2, 3))]
+            found = Least(several).describe(0.9, 0.0)
+            covered += found["low"] <= 0 <= found["high"]
+        assert covered / 400 >= 0.88

@@ -158,8 +158,8 @@ class TestStudy:
             assert path["y"].tolist() == pytest.approx([0.6, 0.85, 0.75, 0.6])
             row = findings.find("pass@1", "tuned/step 40", split="ood")
             assert path["high"].iloc[-1] == pytest.approx(0.6 + row[column])
-        assert len(table.loc[[(figure.panels[0], "tuned, seed 3")]]) == 4
-        assert (figure.panels[1], "tuned, seed 3") not in table.index
+        assert len(table.loc[[(figure.panels[0], "tuned, replicate 3")]]) == 4
+        assert (figure.panels[1], "tuned, replicate 3") not in table.index
         marks = table.loc[[(figure.panels[0], "MaxOOD")]]
         assert marks["x"].tolist() == pytest.approx([0.5, 0.5, 0.6, 0.6])
 

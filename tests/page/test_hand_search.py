@@ -75,8 +75,8 @@ def test_filters(more, found):
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        ({"seed": "1", "model": "RL from End"}, "seed 1 has no RL from End"),
-        ({"seed": "1", "other": "RL from End", "relation": "won"}, "seed 1 has no RL from End"),
+        ({"seed": "1", "model": "RL from End"}, "replicate 1 has no RL from End"),
+        ({"seed": "1", "other": "RL from End", "relation": "won"}, "replicate 1 has no RL from End"),
         ({"cards": "J 1"}, "not a card: 1"),
     ],
 )

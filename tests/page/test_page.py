@@ -13,7 +13,7 @@ from card24_pipeline.page.hands import OUTCOMES, pack_hands
 from card24_pipeline.page.page import Section, render_page
 from card24_pipeline.page.reports import write_claims, write_data_card, write_finding, write_model_card, write_reports
 from card24_pipeline.page.sections import list_roles, name_hands
-from card24_pipeline.page.sft_paths import table_arms, table_paths
+from card24_pipeline.page.sft_paths import show_paths, table_arms, table_paths
 from card24_pipeline.page.tables import table_leads
 from card24_pipeline.page.titles import describe_basis
 from card24_pipeline.study.vocabulary import GLOSSARY, MEANINGLESS
@@ -31,7 +31,8 @@ def make_claims(text="OOD peaks early", **more):
         "claim": 1, "key": "one", "text": text, "unit": "points", "side": "above", "bound": 0.0, "confirmatory": True,
         "why_exploratory": "", "by_construction": True, "estimate": 0.26, "low": 0.22, "high": 0.3, "p_value": 0.001,
         "p_holm": 0.002, "cluster": "multisets", "clusters": 637, "seeds": 3,
-        "by_seed": {"seed 0": 0.25, "seed 2": -0.01}, "verdict": "holds", "note": "", "published_note": "70–80 %",
+        "by_seed": {"replicate 0": 0.25, "replicate 2": -0.01}, "verdict": "holds", "note": "",
+        "published_note": "70–80 %",
         "published": [{"label": "Llama: RL − End", "estimate": 0.06, "low": 0.01, "high": 0.12, "hands": 234}],
     }  # fmt: skip
     return {
@@ -71,8 +72,8 @@ class TestPage:
         page = render()
         assert '<span class="chip holds">✓ holds</span>' in page
         assert "+26.0 (+22.0 to +30.0)" in page
-        assert "637 multisets; seeds alone: +25.0, −1.0" in page
-        assert "seeds alone: 25\u00a0%, −1\u00a0%" in render(claims=make_claims(unit="share"))
+        assert "637 multisets; replicates alone: +25.0, −1.0" in page
+        assert "replicates alone: 25\u00a0%, −1\u00a0%" in render(claims=make_claims(unit="share"))
         assert "Llama: RL − End: +6.0 (+1.0 to +12.0)<br>70–80 %" in page
         assert page.index('id="verdicts"') < page.index('id="one"')
 
@@ -154,7 +155,7 @@ class TestHands:
 
     def test_other_hands_are_refused(self):
         models = {("base", None): make_hands(["correct"] * 3), ("late", 1): make_hands(["correct"] * 3).iloc[:2]}
-        with pytest.raises(ValueError, match="late, seed 1: 2 hands"):
+        with pytest.raises(ValueError, match="late, replicate 1: 2 hands"):
             pack_hands(models, {})
 
     def test_every_model_of_a_study_can_be_asked_for(self, small_study_tables):
@@ -188,18 +189,25 @@ class TestReports:
     def test_arms_have_both_spreads_beside_each_other(self, findings):
         rows = {(row["SFT arm"], row["checkpoint"], row["hands"]): row for row in table_paths(findings)}
         assert len(rows) == 4 * 3 * 2
-        row, found = rows["tuned", "SFT at 70 % ID", "OOD"], findings.find("pass@1", "tuned/id_70", split="ood")
+        assert ("main (chosen for its effect)", "MaxOOD", "ID, multisets of SFT") in rows
+        assert ("main", "MaxOOD", "OOD") in rows
+        row, found = rows["tuned", "SFT at ≥70 % ID", "OOD"], findings.find("pass@1", "tuned/id_70", split="ood")
         assert (row["estimate"], row["SE between replicates"], row["replicates"]) == ("75.0", "0.0", "4")
         assert row["SE between hands"] == f"{100 * found['se_hands']:.1f}"
         assert row["95% interval"] == f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
 
-    def test_arms_are_held_against_the_first_and_annealed_ones_against_their_own(self, findings):
+    def test_what_is_to_know_of_an_arm_stands_in_captions(self, findings, reports):
+        told = "SFT arms: main (chosen for its effect), main_annealed, tuned, tuned_annealed."
+        assert told in reports["report"]
+        assert told in show_paths(findings).caption
+
+    def test_arms_are_held_against_those_named_for_them(self, findings):
         rows = {(row["SFT arms"], row["checkpoint"], row["hands"]): row["estimate"] for row in table_arms(findings)}
         pairs = {pair for pair, _, _ in rows}
         assert pairs == {
-            "main_annealed − main", "tuned − main", "tuned_annealed − main", "tuned_annealed − tuned",
+            "main_annealed − main", "tuned − main", "tuned_annealed − tuned",
         }  # fmt: skip
-        assert rows["tuned − main", "SFT at 70 % ID", "OOD"] == "+25.0"
+        assert rows["tuned − main", "SFT at ≥70 % ID", "OOD"] == "+25.0"
         assert rows["main_annealed − main", "End", "OOD"] == "+5.0"
 
     def test_every_report_of_one_seed_is_conditional_on_its_base(self, study):
@@ -229,14 +237,29 @@ class TestReports:
         assert sum(line.startswith("|") for line in text.splitlines()) == 2 + 5 + len(claims)
         assert "****" not in text
 
-    def test_the_finding_names_the_best_edit_that_keeps_id_and_every_word(self, findings):
-        text = write_finding(findings, scale="toy", engineering=False)
-        assert "from 10 to 90 %. On OOD it goes from 60 through 80 (MaxOOD) to 20 %" in text
-        assert "adds +5.0 (" in text
-        assert "*layers reset, MaxOOD, quarter 1* is best, with +60.0 (" in text
-        assert "(a recovered share of 100 % (100 % to 100 %))" in text
-        assert "merge of the top 20 % of directions has +30.0 (" in text
+    def test_the_finding_answers_in_three_sentences_with_intervals(self, findings):
+        text = write_finding(findings, scale="toy", engineering=False, needed=4)
+        sft, beside, repairs = (line for line in text.splitlines() if line.startswith("- "))
+        assert re.search(r"SFT main \(chosen for its effect\)\*\* .* from 10\.0 \(.* through 50\.0 .* to 90\.0 \(", sft)
+        assert re.search(r"on OOD from 60\.0 \(.* through 80\.0 \(.* to 20\.0 \([^)]*\) %\.$", sft)
+        assert re.search(r"tuned − main \+40\.0 \([^)]*\) at End \(ID \+5\.0 \(", beside)
+        assert re.search(r"\+25\.0 \([^)]*\) at equal ID \(SFT at ≥70 % ID, both in 4 of 4 replicates; ID", beside)
+        assert re.search(r"main_annealed − main \+5\.0 .*tuned_annealed − tuned \+5\.0 ", beside)
+        assert re.search(r"\*layers reset, MaxOOD, quarter 1\*, has \+60\.0 \(.* of OOD and \+0\.0 \(", repairs)
+        assert re.search(r"RL has \+10\.0 \([^)]*\) of OOD and \+5\.0 \([^)]*\) of ID\.$", repairs)
+        assert "verdict" not in text
         assert all(f"| {word} |" in text for word in GLOSSARY)
+
+    def test_the_finding_of_few_replicates_says_that_it_holds_estimates_only(self, findings):
+        text = write_finding(findings, scale="toy", engineering=False, needed=10)
+        assert "estimates only, for a verdict takes 10 replicates" in text
+
+    def test_the_finding_does_without_rl_edits_that_keep_id_and_other_arms(self, study):
+        study.arms = {}
+        study.edits = {"singular_values donor=max_ood": study.edits["singular_values donor=max_ood"]}
+        empty = {name: getattr(study.tables(), name).iloc[:0] for name in ("rl_hand_scores", "rl_scores", "rl_history")}
+        text = write_finding(study.find(**empty), scale="toy", engineering=False, needed=4)
+        assert text.splitlines()[1] == "- **Repairs of its End**, in points to End: no edit keeps ID within a point."
 
     def test_model_card(self, findings):
         source = {"kind": "from_scratch", "architecture": {"layers": 4, "hidden_size": 192}}

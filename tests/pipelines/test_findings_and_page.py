@@ -23,7 +23,13 @@ from card24_pipeline.pipelines.page.write_reports import write_reports
 KEYS = ("seed", "sft_arm", "rl_arm", "edit_arm")
 SEEDS = [0, 1, 2, 3]
 PARAMS = FindingsParams(
-    confidence=0.9, resamples=200, bootstrap_seed=0, replicates_for_verdicts=4, engineering_only=True
+    confidence=0.9,
+    resamples=200,
+    bootstrap_seed=0,
+    replicates_for_verdicts=4,
+    compare_arms={"tuned": "main"},
+    arm_notes={"main": "chosen for its effect"},
+    engineering_only=True,
 )
 FACES = {"jack": 11, "queen": 12, "king": 13}
 RULES = RulesParams.model_validate({"target": 24, "id": dict.fromkeys(FACES, 10), "ood": {"ood": FACES}})
@@ -83,6 +89,10 @@ def test_claims_are_judged_on_the_estimates(found, claims):
     assert rows["ood_peaks_before_end"]["verdict"] == "holds"
     assert rows["rl_from_end_raises_ood"]["verdict"] == "exploratory"
     assert len(rows["rl_from_end_raises_ood"]["published"]) == 2
+    assert {row["key"] for row in judged["statements"] if row["claim"] == 5} == {
+        "tuned_above_main_at_end",
+        "tuned_above_main_at_equal_id",
+    }
     assert metrics["pass_at_1"]["ood"]["main/end"] == pytest.approx(0.2)
     assert json.loads(json.dumps(judged, allow_nan=False)) == judged
 

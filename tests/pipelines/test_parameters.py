@@ -5,14 +5,14 @@ import pytest
 from pydantic import ValidationError
 
 from card24_pipeline.pipelines.parameters import ProjectParams
-from card24_pipeline.settings import CONFIG_LOADER_ARGS
-from card24_pipeline.versioning.config_loader import FanOutConfigLoader
+from card24_pipeline.settings import CONFIG_LOADER_ARGS, CONFIG_LOADER_CLASS
 
 ROOT = Path(__file__).parents[2]
 
 
 def read(scale):
-    return FanOutConfigLoader(ROOT / "conf", scale, fill_keys=False, **CONFIG_LOADER_ARGS)["parameters"]
+    loader = CONFIG_LOADER_CLASS(str(ROOT / "conf"), env=scale, fill_keys=False, **CONFIG_LOADER_ARGS)
+    return loader["parameters"]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,8 @@ def test_every_scale_is_valid_and_leaves_no_key_to_a_default(scale):
     # What an arm or a rule has of its own, and the choices of a family of edits, are named where they are made only.
     for rule in whole["game"]["rules"]["ood"].values():
         assert rule.pop("target") is None
-    for arm in (*whole["rl_arms"].values(), *whole["sft_arms"].values()):
+    for name, arm in [*whole["rl_arms"].items(), *whole["sft_arms"].items()]:
+        assert arm["settings"] == {} or name in given["sft_arms"]
         if not arm["settings"]:
             arm.pop("settings")
     whole["edit_arms"]["main"]["grid"] = given["edit_arms"]["main"]["grid"]

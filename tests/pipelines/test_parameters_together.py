@@ -29,6 +29,9 @@ PARAMETERS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_tex
         (("rl_arms", "plain", "sft_arm"), "cold", r"rl_arms\.plain\.sft_arm: expected one of hot, .*, got 'cold'"),
         (("edit_arms", "main", "sft_arm"), "cold", r"edit_arms\.main\.sft_arm: expected one of hot, .*, got 'cold'"),
         (("selection", "split"), "ood", r"selection\.split: expected one of ood_select, got 'ood'"),
+        (("findings", "compare_arms", "cold"), "hot", r"findings\.compare_arms: expected one of hot, .*, got 'cold'"),
+        (("findings", "compare_arms", "tuned"), "tuned", r"compare_arms\.tuned: expected one of hot, .*, got 'tuned'"),
+        (("findings", "arm_notes", "cold"), "new", r"findings\.arm_notes: expected one of hot, .*, got 'cold'"),
         (("game", "prompt", "layout"), "published", r"game\.prompt\.layout"),
         (
             ("rl", "rollouts", "max_tries"),

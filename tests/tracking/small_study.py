@@ -78,8 +78,8 @@ def table_estimates() -> pd.DataFrame:
     table.loc[shares, "split"] = "ood"
     # Hands drawn as published have shares too; a run's is that of the claims' hands.
     table = pd.concat([table, table[shares].assign(split="published_ood", estimate=0.9)], ignore_index=True)
-    frames = [table.assign(scope=f"seed {seed}") for seed in SEEDS]
-    return pd.concat([*frames, table.assign(scope="all seeds", estimate=-1.0)], ignore_index=True)
+    frames = [table.assign(scope=f"replicate {seed}") for seed in SEEDS]
+    return pd.concat([*frames, table.assign(scope="all replicates", estimate=-1.0)], ignore_index=True)
 
 
 def make_tables(ood_of_end: float = OOD[8]) -> StudyTables:

@@ -14,6 +14,7 @@ from card24_pipeline.findings.resampling import Bootstrap, Resampled, Sample, ta
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     ALL_HANDS,
+    ALONE,
     BASE,
     END,
     HAND_GROUPS,
@@ -23,7 +24,6 @@ from card24_pipeline.study.vocabulary import (
     POOLED,
     SELECT,
     is_id_level,
-    pair_arms,
     sort_roles,
 )
 
@@ -78,17 +78,18 @@ def subtract(subject: str, reference: str) -> Quantity:
     return Quantity(DIFFERENCE, subject, reference, {subject: 1, reference: -1})
 
 
-def list_quantities(models: pd.DataFrame) -> list[Quantity]:
+def list_quantities(models: pd.DataFrame, compare_arms: Mapping[str, str]) -> list[Quantity]:
     """List every quantity of a study but the overlaps, each once.
 
     Args:
         models: Output of ``list_models``.
+        compare_arms: SFT arms, each with the one that it is held against; a study may lack some.
     """
     found = [
         Quantity(LEVEL, model, "", {model: 1}, shared=bool(shared))
         for model, shared in zip(models["model"], models["shared"], strict=True)
     ]
-    found += _list_arms(models[models["kind"] == "sft"])
+    found += _list_arms(models[models["kind"] == "sft"], compare_arms)
     for arm, tuned in models[models["sft_arm"] != ""].groupby("sft_arm", sort=False):
         base, end, max_ood = BASE, name_model(str(arm), END), name_model(str(arm), MAX_OOD)
         named = tuned[tuned["role"] != STEP_ROLE]
@@ -107,11 +108,12 @@ def list_quantities(models: pd.DataFrame) -> list[Quantity]:
     return list({(one.name, one.subject, one.reference): one for one in found}.values())
 
 
-def _list_arms(sft: pd.DataFrame) -> Iterator[Quantity]:
+def _list_arms(sft: pd.DataFrame, compare_arms: Mapping[str, str]) -> Iterator[Quantity]:
     """List how pairs of SFT arms compare: at the end, and where ID reached the same level."""
     names = {str(arm): set(own["role"]) for arm, own in sft.groupby("sft_arm", sort=False)}
-    for arm, other in pair_arms(list(names)):
-        alike = [role for role in names[arm] & names[other] if role == END or is_id_level(role)]
+    for arm, other in compare_arms.items():
+        shared = names.get(arm, set()) & names.get(other, set())
+        alike = [role for role in shared if role == END or is_id_level(role)]
         for role in sort_roles(alike):
             yield subtract(name_model(arm, role), name_model(other, role))
 
@@ -162,9 +164,9 @@ def mark_overlaps(wide: pd.DataFrame, models: pd.DataFrame) -> tuple[pd.DataFram
 
 
 def estimate_accuracy(wide: pd.DataFrame, quantities: Iterable[Quantity], bootstrap: Bootstrap) -> pd.DataFrame:
-    """Estimate quantities on every split, over all seeds together and in each, hand by hand within a seed.
+    """Estimate quantities on every split, over all replicates together and in each, hand by hand within one.
 
-    Seeds are replicates, and the unit of what is estimated over all of them, see ``Resampled``.
+    Replicates, which the column ``seed`` tells apart, are the unit of what is estimated over them, see ``Resampled``.
 
     Args:
         wide: Output of ``lay_out_hands``, with the columns of ``mark_overlaps``.
@@ -173,7 +175,7 @@ def estimate_accuracy(wide: pd.DataFrame, quantities: Iterable[Quantity], bootst
 
     Returns:
         One row per quantity, split, group of hands and scope: ``quantity``, ``subject``, ``reference``, ``split``,
-        ``hands`` (all, met or never met by the base; these two over all seeds only), ``scope``, ``estimate``,
+        ``hands`` (all, met or never met by the base; these two over all replicates only), ``scope``, ``estimate``,
         ``low``, ``high``, ``se_replicates``, ``se_hands``, ``bound`` and ``p_value``, ``rows`` (of a share: of its
         whole), ``clusters``, ``seeds``.
         Shares of a loss that may be nothing are left out; a share of hands then has no interval.
@@ -198,7 +200,7 @@ def _each_scope(wide: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFra
             part = hands[hands["base_met_multiset"].isin(wanted)]
             scopes = {POOLED: part}
             if group == ALL_HANDS:
-                scopes |= {f"seed {seed}": one for seed, one in part.groupby("seed")}
+                scopes |= {f"{ALONE}{seed}": one for seed, one in part.groupby("seed")}
             for scope, rows in scopes.items():
                 if len(rows):
                     yield {"split": str(split), "hands": group, "scope": scope}, rows

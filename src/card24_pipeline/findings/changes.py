@@ -11,8 +11,9 @@ import pandas as pd
 
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.findings.reading import RUN
-from card24_pipeline.findings.resampling import Bootstrap, take_least, take_sample
+from card24_pipeline.findings.resampling import Bootstrap, Least, Resampled, take_sample
 from card24_pipeline.study.vocabulary import (
+    ALONE,
     BANDS,
     BASE,
     BOTH_NULLS,
@@ -94,8 +95,9 @@ def estimate_changes(spectra: pd.DataFrame, by_index: pd.DataFrame, bootstrap: B
 
     Returns:
         One row per change, quantity, model of the change (observed, a null as the mean of its draws, the excess over
-        each null's mean, and the least of these, ``BOTH_NULLS``) and scope: columns as ``estimate_accuracy`` has
-        them, with ``change_model`` in place of split and hands. Shifts and energies are shares, angles degrees.
+        each null's mean, and the least of these, ``BOTH_NULLS``, see ``Least``) and scope: columns as
+        ``estimate_accuracy`` has them, with ``change_model`` in place of split and hands. Shifts and energies are
+        shares, angles degrees.
     """
     rows = []
     for (subject, reference), bands in spectra.groupby(["subject", "reference"], sort=False):
@@ -145,10 +147,11 @@ def _average(table: pd.DataFrame, quantity: str, bootstrap: Bootstrap) -> Iterat
         return
     facts = {"rows": len(paired), "clusters": paired["tensor"].nunique(), "seeds": paired["seed"].nunique()}
     sample = take_sample(paired, models, "tensor")
-    means = dict(zip(models, bootstrap.average(sample, shared=False), strict=True))
-    excesses = [means[name] for name in (f"over {null}" for null in NULLS) if name in means]
+    averages = bootstrap.average(sample, shared=False)
+    means: dict[str, Resampled | Least] = dict(zip(models, averages, strict=True))
+    excesses = [mean for name, mean in zip(models, averages, strict=True) if name.startswith("over ")]
     if len(excesses) == len(NULLS):
-        means[BOTH_NULLS] = take_least(excesses)
+        means[BOTH_NULLS] = Least(excesses)
     bound = SIGMA_BOUND if quantity == SIGMA_SHIFT else 0.0
     for model, mean in means.items():
         yield {"change_model": model} | mean.describe(bootstrap.confidence, bound) | facts
@@ -256,8 +259,8 @@ def _measure_return(runs: pd.DataFrame, bootstrap: Bootstrap) -> Iterator[dict[s
 
 
 def _each_scope(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of all seeds together, then of each."""
+    """Yield the rows of all replicates together, then of each."""
     if len(table):
         yield POOLED, table
     for seed, part in table.groupby("seed"):
-        yield f"seed {seed}", part
+        yield f"{ALONE}{seed}", part

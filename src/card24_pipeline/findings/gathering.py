@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from card24_pipeline.findings.accuracy import LEVEL, estimate_accuracy, list_quantities, mark_overlaps, subtract
@@ -9,6 +11,7 @@ from card24_pipeline.findings.changes import estimate_changes, estimate_return, 
 from card24_pipeline.findings.choices import list_leads, mark_choices
 from card24_pipeline.findings.lookup import ROW_KEY, Findings
 from card24_pipeline.findings.models import MODEL_COLUMNS, STEP_ROLE, lay_out_hands, list_models
+from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.findings.reading import StudyTables
 from card24_pipeline.findings.resampling import Bootstrap
 from card24_pipeline.findings.runs import summarise_runs
@@ -20,7 +23,7 @@ COLUMNS = [
 
 
 def estimate_study(
-    tables: StudyTables, bootstrap: Bootstrap, ood: str
+    tables: StudyTables, bootstrap: Bootstrap, ood: str, compare_arms: Mapping[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Estimate every quantity of a study.
 
@@ -28,18 +31,19 @@ def estimate_study(
         tables: What was measured.
         bootstrap: Settings of the intervals.
         ood: Name of the OOD split of the claims.
+        compare_arms: SFT arms, each with the one that it is held against.
 
     Returns:
         The models (``list_models`` with ``mark_choices``), the estimates (``COLUMNS``; names that do not apply are
         empty), and the RL runs (``summarise_runs``). ``se_replicates`` is the standard error by the spread between
-        seeds, which are whole replicates; ``se_hands`` that by the spread between hands, and between matrices of
-        weights where there is one seed.
+        replicates; ``se_hands`` that by the spread between hands, and between matrices of weights where there is one
+        replicate.
     """
     wide = lay_out_hands(tables)
     models = list_models(tables, wide)
     marks, overlaps = mark_overlaps(wide, models)
     wide = pd.concat([wide, marks], axis="columns")
-    accuracy = estimate_accuracy(wide, [*list_quantities(models), *overlaps], bootstrap)
+    accuracy = estimate_accuracy(wide, [*list_quantities(models, compare_arms), *overlaps], bootstrap)
     models = mark_choices(models, accuracy, ood)
     leads = list_leads(models, accuracy, ood)
     pairs = [
@@ -69,12 +73,18 @@ def estimate_weights(tables: StudyTables, bootstrap: Bootstrap) -> list[pd.DataF
 
 
 def open_findings(
-    models: pd.DataFrame, estimates: pd.DataFrame, runs: pd.DataFrame, *, ood: str, confidence: float
+    models: pd.DataFrame, estimates: pd.DataFrame, runs: pd.DataFrame, *, ood: str, params: FindingsParams
 ) -> Findings:
     """Open the tables of :func:`estimate_study` as they come back from files, where an empty name is a missing one."""
     names = [name for name in MODEL_COLUMNS if name not in ("step", "knob", "embeddings", "cost_flops", "shared")]
     return Findings(
-        models.fillna(dict.fromkeys(names, "")), estimates.fillna(dict.fromkeys(ROW_KEY, "")), runs, ood, confidence
+        models.fillna(dict.fromkeys(names, "")),
+        estimates.fillna(dict.fromkeys(ROW_KEY, "")),
+        runs,
+        ood,
+        params.confidence,
+        params.compare_arms,
+        params.arm_notes,
     )
 
 

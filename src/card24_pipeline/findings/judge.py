@@ -27,7 +27,9 @@ def judge_statements(
         statements: All statements.
         findings: The study's tables.
         published: The published accuracies.
-        replicates: How many a confirmatory statement must rest on; with fewer it is exploratory as the others are.
+        replicates: How many verdicts take. A study of fewer has none: all of its statements are exploratory. In one of
+            as many or more, a confirmatory statement that rests on fewer stays in the family with a p-value of 1, for
+            the family must not depend on what came out.
 
     Returns:
         One record per statement: its own fields; ``MEASURED`` (None where nothing was measured), ``by_seed``,
@@ -43,21 +45,24 @@ def judge_statements(
         row = found[one.key].row
         if row is not None and row["bound"] != one.bound:
             raise ValueError(f"statement {one.key}: its bound is {one.bound}, that of its estimate {row['bound']}")
-    judged = [one.key for one in statements if one.confirmatory and _count(found[one.key], findings) >= replicates]
-    p_values = {key: float(row["p_value"]) for key in judged if (row := found[key].row) is not None}
-    adjusted = adjust_p_values(p_values)
+    judged = [one.key for one in statements if one.confirmatory and len(findings.seeds) >= replicates]
+    adjusted = adjust_p_values({key: _take_p_value(found[key], replicates) for key in judged})
+    few = f"fewer than {replicates} replicates"
     records = []
     for one in statements:
         record = _judge(one, found[one.key], adjusted.get(one.key), findings, published)
         if one.confirmatory and one.key not in judged:
-            record |= {"verdict": EXPLORATORY, "why_exploratory": f"fewer than {replicates} replicates"}
+            record |= {"verdict": EXPLORATORY, "why_exploratory": few}
+        elif one.confirmatory and record["seeds"] is not None and record["seeds"] < replicates:
+            record["note"] = "; ".join(filter(None, [record["note"], few]))
         records.append(record)
     return records
 
 
-def _count(found: Found, findings: Findings) -> int:
-    """Count the replicates that an estimate rests on; the study's where nothing was measured."""
-    return len(findings.seeds) if found.row is None else int(found.row["seeds"])
+def _take_p_value(found: Found, replicates: int) -> float:
+    """Return a statement's p-value, 1 where it lacks replicates or rests on runs that do not count."""
+    lacking = found.row is None or found.row["seeds"] < replicates or not found.decides
+    return 1.0 if found.row is None or lacking else float(found.row["p_value"])
 
 
 def adjust_p_values(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -75,7 +80,7 @@ def _judge(
 ) -> dict[str, Any]:
     row = found.row
     verdict = UNDECIDED if one.confirmatory else EXPLORATORY
-    if row is not None and p_holm is not None and p_holm < 1 - findings.confidence and found.decides:
+    if row is not None and p_holm is not None and p_holm < 1 - findings.confidence:
         verdict = HOLDS if (row["estimate"] > one.bound) == (one.side == "above") else FAILS
     return {
         **describe(one),

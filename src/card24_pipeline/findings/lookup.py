@@ -36,7 +36,7 @@ class Found:
 
     Attributes:
         row: The pooled estimate; None where it could not be measured.
-        by_seed: The estimate of each seed alone.
+        by_seed: The estimate of each replicate alone.
         note: Why it was not measured, or what to know of it.
         decides: False where runs behind it do not count.
     """
@@ -57,6 +57,8 @@ class Findings:
         runs: Output of ``summarise_runs``.
         ood: Name of the OOD split of the claims.
         confidence: Level of all intervals.
+        compare_arms: SFT arms, each with the one that it is held against.
+        arm_notes: What to know of an SFT arm.
     """
 
     models: pd.DataFrame
@@ -64,6 +66,8 @@ class Findings:
     runs: pd.DataFrame
     ood: str
     confidence: float
+    compare_arms: Mapping[str, str] = field(default_factory=dict)
+    arm_notes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _rows(self) -> dict[tuple[str, ...], Row]:
@@ -95,8 +99,13 @@ class Findings:
         return [str(arm) for arm in self.models.loc[self.models["kind"] == "sft", "sft_arm"].unique()]
 
     @cached_property
+    def arm_pairs(self) -> list[tuple[str, str]]:
+        """The pairs of ``compare_arms`` that the study has: an SFT arm and the one that it is held against."""
+        return [pair for pair in self.compare_arms.items() if {*pair} <= {*self.sft_arms}]
+
+    @cached_property
     def seeds(self) -> list[str]:
-        """The scopes of single seeds, as ``seed 0``: the study's replicates."""
+        """The scopes of single replicates, as ``replicate 0``."""
         return [scope for scope in self.estimates["scope"].unique() if scope != POOLED]
 
     @property
@@ -105,7 +114,7 @@ class Findings:
         return len(self.seeds) == 1 or bool(self.models.loc[self.models["kind"] == "base", "shared"].all())
 
     def list_levels(self, *arms: str) -> list[str]:
-        """Return the levels of ID that all of these SFT arms reach in some seed, by rising ID."""
+        """Return the levels of ID that each of these SFT arms reaches in some replicate, by rising ID."""
         sft = self.models[self.models["kind"] == "sft"]
         reached = [set(sft.loc[sft["sft_arm"] == arm, "role"]) for arm in arms]
         return sort_roles(filter(is_id_level, set.intersection(*reached)))
@@ -127,7 +136,7 @@ class Findings:
     def measure(
         self, quantity: str, subject: str, reference: str, *, runs: tuple[str, ...] = (), **where: str
     ) -> Found:
-        """Look a pooled estimate up with those of the seeds alone.
+        """Look a pooled estimate up with those of the replicates alone.
 
         Args:
             quantity: Name of the quantity.

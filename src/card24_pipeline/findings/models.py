@@ -154,4 +154,4 @@ def _check_hands(wide: pd.DataFrame) -> None:
         if len(partial):
             seed, split = partial.index[0]
             share = f"{partial.iloc[0]:.0%}"
-            raise ValueError(f"seed {seed}: '{model}' was scored on {share} of the hands of others in {split}")
+            raise ValueError(f"replicate {seed}: '{model}' was scored on {share} of the hands of others in {split}")

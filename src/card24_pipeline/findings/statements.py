@@ -87,11 +87,15 @@ def statement(
     return register
 
 
-def list_statements() -> list[Statement]:
-    """Return every statement, claim by claim."""
+def list_statements(arm_pairs: Iterable[tuple[str, str]] = ()) -> list[Statement]:
+    """Return every statement, claim by claim; those on SFT arms are made for each pair that is held together."""
     for module in MODULES:
         import_module(f"card24_pipeline.findings.{module}")
-    return sorted(_STATEMENTS.values(), key=lambda one: one.claim)
+    # It needs the class that is defined here.
+    from card24_pipeline.findings.claims_arms import compare_arms
+
+    made = [one for pair in arm_pairs for one in compare_arms(*pair)]
+    return sorted([*_STATEMENTS.values(), *made], key=lambda one: one.claim)
 
 
 def describe(one: Statement) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 PANEL_WIDTH, PANEL_HEIGHT, ROW_HEIGHT = 6.0, 4.0, 0.32  # inches
-LEGEND_COLUMNS = 4
+LEGEND_COLUMNS = 2  # to a column of panels
 LABEL_GAP = 0.05  # of the panel's height
 HATCHES = ("", "//", "\\\\", "xx", "--", "||", "++")
 
@@ -51,7 +51,7 @@ def draw_figure(figure: Figure) -> Drawing:
         list(handles.values()),
         list(handles),
         loc="outside lower center",
-        ncols=LEGEND_COLUMNS,
+        ncols=LEGEND_COLUMNS * columns,
         frameon=False,
         fontsize=9,
     )

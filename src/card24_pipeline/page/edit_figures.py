@@ -79,7 +79,7 @@ def show_knobs(findings: Findings, key: str) -> Figure:
     ]
     quarters = ending == "quarter"
     return Figure(
-        key, title, "End after the edit, all seeds.", make_table(rows), axis, "pass@1", categories=quarters,
+        key, title, "End after the edit, all replicates.", make_table(rows), axis, "pass@1", categories=quarters,
         x_format="" if quarters else PERCENT, y_format=PERCENT,
     )  # fmt: skip
 
@@ -127,8 +127,8 @@ def show_costs(findings: Findings) -> Figure:
     return Figure(
         "edits_cost",
         "OOD against cost",
-        f"Operations for one seed: the edit's own arithmetic, or all updates of RL. At no cost: {told}; and resets of "
-        "layers, which only copy.",
+        f"Operations for one replicate: the edit's own arithmetic, or all updates of RL. At no cost: {told}; and "
+        "resets of layers, which only copy.",
         make_table(rows),
         "floating-point operations",
         f"pass@1 on {title_split(findings.ood)}",

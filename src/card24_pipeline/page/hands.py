@@ -42,7 +42,7 @@ def pack_hands(models: Mapping[tuple[str, int | None], pd.DataFrame], roles: Map
             index, cards = found, hands["cards"].tolist()
         elif not found.equals(index):
             raise ValueError(
-                f"{name}, seed {seed}: {len(found)} hands that are not the {len(index)} of the first model"
+                f"{name}, replicate {seed}: {len(found)} hands that are not the {len(index)} of the first model"
             )
         packed.append(
             {

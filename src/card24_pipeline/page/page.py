@@ -62,25 +62,9 @@ def render_page(
     environment = load_templates(html=True)
     environment.filters["code"] = _mark_code
     return environment.get_template("page.html.j2").render(
+        **_describe_claims(claims),
         scale=scale,
-        claims=[
-            {
-                "number": number,
-                "title": title,
-                "rows": [_write_row(row) for row in claims["statements"] if row["claim"] == number],
-            }
-            for number, title in CLAIMS.items()
-        ],
-        confidence=f"{claims['confidence']:.0%}",
-        seeds=len(claims["seeds"]),
-        basis=describe_basis(len(claims["seeds"]), conditional=claims["conditional"]),
-        decided=is_decided(claims),
-        published_hands=count_published_hands(claims),
-        sections=[
-            {"key": section.key, "title": section.title, "figures": [_embed(figure) for figure in section.figures]}
-            | {"tables": {heading: rows for heading, rows in section.tables.items() if rows}}
-            for section in sections
-        ],
+        sections=[_show_section(section) for section in sections],
         plotly=Markup(get_plotlyjs()),
         hands=hands,
         facts=facts,
@@ -88,6 +72,31 @@ def render_page(
         model_organism=model_organism,
         warning=MEANINGLESS if engineering else "",
     )
+
+
+def _describe_claims(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what the page says of the statements, claim by claim, and of what they rest on."""
+    rows = claims["statements"]
+    return {
+        "claims": [
+            {"number": number, "title": title, "rows": [_write_row(row) for row in rows if row["claim"] == number]}
+            for number, title in CLAIMS.items()
+        ],
+        "confidence": f"{claims['confidence']:.0%}",
+        "replicates": len(claims["seeds"]),
+        "basis": describe_basis(len(claims["seeds"]), conditional=claims["conditional"]),
+        "decided": is_decided(claims),
+        "published_hands": count_published_hands(claims),
+    }
+
+
+def _show_section(section: Section) -> dict[str, Any]:
+    return {
+        "key": section.key,
+        "title": section.title,
+        "figures": [_embed(figure) for figure in section.figures],
+        "tables": {heading: rows for heading, rows in section.tables.items() if rows},
+    }
 
 
 def _embed(figure: Figure) -> dict[str, Any]:
@@ -108,7 +117,7 @@ def _mark_code(text: str) -> Markup:
 
 def _write_row(row: Mapping[str, Any]) -> dict[str, Any]:
     told, (mark, kind) = describe_claim(row), MARKS[row["verdict"]]
-    basis = [f"{row['clusters']} {row['cluster']}; seeds alone: {told['alone']}"] if row["clusters"] else []
+    basis = [f"{row['clusters']} {row['cluster']}; replicates alone: {told['alone']}"] if row["clusters"] else []
     return {
         **{name: row[name] for name in ("text", "by_construction", "verdict")},
         "mark": mark,

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from card24_pipeline.findings.accuracy import ID_TOLERANCE, RECOVERED_BOUND
+from card24_pipeline.findings.accuracy import ID_TOLERANCE, LEVEL, RECOVERED_BOUND
 from card24_pipeline.findings.changes import BAND_FRACTION, END_SHARE, GAP_STRATA, SIGMA_BOUND
-from card24_pipeline.findings.choices import CLAIMED_MERGE, KEEPING_ID
+from card24_pipeline.findings.choices import KEEPING_ID
+from card24_pipeline.findings.claims_arms import measure_at_end, measure_at_id
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.findings.runs import MIN_HANDS_PER_UPDATE, MIN_UPDATES, REWARD_WINDOW
 from card24_pipeline.page import sft_paths, tables
-from card24_pipeline.page.titles import NOTHING, describe_basis, describe_knob, title_family, write_interval
+from card24_pipeline.page.titles import describe_basis, describe_knob, title_arm, title_family
+from card24_pipeline.study.numbers import NOTHING, write_interval, write_level
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     BASE,
     END,
     GLOSSARY,
-    ID_HELDOUT,
     ID_SEEN,
     MAX_OOD,
     MEANINGLESS,
@@ -96,6 +97,7 @@ def write_reports(findings: Findings, *, engineering: bool, trained_here: bool, 
         "ood": findings.ood,
         "selection_split": selection_split,
         "basis": _describe_basis(findings),
+        "notes": sft_paths.describe_arms(findings),
         **CONSTANTS,
     }
     return {
@@ -125,39 +127,40 @@ def count_published_hands(claims: Mapping[str, Any]) -> str:
     )
 
 
-def write_finding(findings: Findings, *, scale: str, engineering: bool) -> str:
-    """Write what was found in three sentences, and the words that they need, as the readme shows them."""
-    arm, edits = findings.sft_arm, findings.models[findings.models["kind"] == "edit"]
-    end, splits = name_model(arm, END), {"ood": findings.ood, "id_seen": ID_SEEN, "id_heldout": ID_HELDOUT}
-    levels = {
-        name: {role: f"{100 * findings.level(model, split):.0f}" for role, model in _name_checkpoints(arm).items()}
-        for name, split in splits.items()
-    }
+def write_finding(findings: Findings, *, scale: str, engineering: bool, needed: int) -> str:
+    """Write the study's answer in three sentences, and the words that they need, as the readme shows them.
+
+    Args:
+        findings: What was found.
+        scale: Name of the study's scale.
+        engineering: Whether its figures mean nothing.
+        needed: How many replicates a verdict takes.
+    """
+    arm, end = findings.sft_arm, name_model(findings.sft_arm, END)
+    splits = {"ood": findings.ood, "id_seen": ID_SEEN}
+    checkpoints = {BASE: BASE, MAX_OOD: name_model(arm, MAX_OOD), END: end}
 
     def compare(model: str) -> dict[str, str]:
         rows = {name: findings.difference(model, end, split=split).row for name, split in splits.items()}
         return {name: write_interval(row, "points") for name, row in rows.items()}
 
-    kept = max(
-        read_rows(edits[edits[KEEPING_ID] & (edits["sft_arm"] == arm)]),
-        key=lambda row: findings.level(row["model"], f"{findings.ood}{SELECT}"),
-        default=None,
-    )
+    kept = _choose_edit(findings)
     return _render(
         "finding",
-        **levels,
+        arm=title_arm(arm, findings),
+        **{
+            name: {role: write_level(findings.find(LEVEL, one, split=split)) for role, one in checkpoints.items()}
+            for name, split in splits.items()
+        },
+        pairs=[sentence for pair in findings.arm_pairs for sentence in _compare_arms(findings, *pair)],
         rl=compare(findings.name_run(END)),
-        merge=compare(findings.name_edit(CLAIMED_MERGE)),
         kept=kept
         and compare(kept["model"])
-        | {
-            "title": ", ".join(filter(None, [title_family(kept, findings), describe_knob(kept)])),
-            "share": write_interval(
-                findings.recovered(kept["model"], _name_checkpoints(arm)[kept["donor"]]).row, "share"
-            ),
-        },
+        | {"title": ", ".join(filter(None, [title_family(kept, findings), describe_knob(kept)]))},
         basis=_describe_basis(findings),
         confidence=f"{findings.confidence:.0%}",
+        replicates=len(findings.seeds),
+        needed=needed,
         claims=f"data/08_reporting/{scale}/claims.md",
         glossary=GLOSSARY,
         nothing=NOTHING,
@@ -165,8 +168,21 @@ def write_finding(findings: Findings, *, scale: str, engineering: bool) -> str:
     )
 
 
-def _name_checkpoints(arm: str) -> dict[str, str]:
-    return {BASE: BASE, MAX_OOD: name_model(arm, MAX_OOD), END: name_model(arm, END)}
+def _choose_edit(findings: Findings) -> dict[str, Any] | None:
+    """Return the edit of the first SFT arm's End that is best on the hands for choosing among those that keep ID."""
+    models = findings.models
+    able = models[(models["kind"] == "edit") & models[KEEPING_ID] & (models["sft_arm"] == findings.sft_arm)]
+    select = f"{findings.ood}{SELECT}"
+    return max(read_rows(able), key=lambda row: findings.level(row["model"], select), default=None)
+
+
+def _compare_arms(findings: Findings, arm: str, other: str) -> Iterator[str]:
+    """Yield how an SFT arm compares with another at the end and at equal ID, with what it has of ID there."""
+    measured = {"at End": measure_at_end, "at equal ID": measure_at_id}
+    found = {place: measure(findings, arm, other) for place, measure in measured.items()}
+    told = [f"{write_interval(one.row, 'points')} {place} ({one.note})" for place, one in found.items() if one.row]
+    if told:
+        yield f"{arm} − {other} {', '.join(told)}"
 
 
 def write_model_card(findings: Findings, base_model: Mapping[str, Any], *, engineering: bool) -> str:

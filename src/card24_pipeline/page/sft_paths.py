@@ -11,8 +11,9 @@ from card24_pipeline.findings.accuracy import DIFFERENCE, LEVEL
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import STEP_ROLE, name_model
 from card24_pipeline.page.figure import PERCENT, Figure, make_table
-from card24_pipeline.page.titles import write_number, write_range
-from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, POOLED, pair_arms, title_role, title_split
+from card24_pipeline.page.titles import title_arm
+from card24_pipeline.study.numbers import write_number, write_range
+from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, POOLED, title_role, title_split
 
 SPREADS = {"se_replicates": "spread between replicates", "se_hands": "spread between hands"}
 SPREAD_NAMES = {"se_replicates": "SE between replicates", "se_hands": "SE between hands"}
@@ -37,7 +38,7 @@ def show_paths(findings: Findings) -> Figure:
         "OOD against ID along SFT",
         "Greedy pass@1 from the base (where the lines meet) to the last step. Bold: mean over replicates, at each step "
         "a standard error to either side; thin: each replicate, with a base of its own unless one was given. Up and to "
-        "the right is better.",
+        f"the right is better. {describe_arms(findings)}",
         make_table(rows),
         f"pass@1 on {title_split(ID_SEEN)}",
         f"pass@1 on {title_split(findings.ood)}",
@@ -47,6 +48,11 @@ def show_paths(findings: Findings) -> Figure:
         labelled=tuple(findings.sft_arms),
         parts={name_part(arm, seed): arm for arm in findings.sft_arms for seed in findings.seeds},
     )
+
+
+def describe_arms(findings: Findings) -> str:
+    """Name the SFT arms with what is to know of each."""
+    return f"SFT arms: {', '.join(title_arm(arm, findings) for arm in findings.sft_arms)}."
 
 
 def name_part(arm: str, seed: str) -> str:
@@ -75,9 +81,17 @@ def _trace(findings: Findings, models: list[str], *, scope: str = POOLED, bar: s
 
 
 def table_paths(findings: Findings) -> list[dict[str, str]]:
-    """Tabulate ID and OOD of every SFT arm at MaxOOD, at levels of ID and at the end, with both spreads."""
+    """Tabulate ID and OOD of every SFT arm at MaxOOD, at levels of ID and at the end, with both spreads.
+
+    What is to know of an arm stands beside its name in its first row.
+    """
     return [
-        {"SFT arm": arm, "checkpoint": title_role(role), "hands": title_split(split)} | cells
+        {
+            "SFT arm": title_arm(arm, findings) if (role, split) == (MAX_OOD, ID_SEEN) else arm,
+            "checkpoint": title_role(role),
+            "hands": title_split(split),
+        }
+        | cells
         for arm in findings.sft_arms
         for role in (MAX_OOD, *findings.list_levels(arm), END)
         for split in (ID_SEEN, findings.ood)
@@ -89,7 +103,7 @@ def table_arms(findings: Findings) -> list[dict[str, str]]:
     """Tabulate how pairs of SFT arms differ on OOD and ID, at the end and at the same levels of ID."""
     return [
         {"SFT arms": f"{later} − {earlier}", "checkpoint": title_role(role), "hands": title_split(split)} | cells
-        for later, earlier in pair_arms(findings.sft_arms)
+        for later, earlier in findings.arm_pairs
         for role in (*findings.list_levels(later, earlier), END)
         for split in (ID_SEEN, findings.ood)
         for cells in _write_spreads(

@@ -22,8 +22,9 @@ from card24_pipeline.findings.choices import list_leads
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import STEP_ROLE, name_model
 from card24_pipeline.page.edit_figures import CHOICE_TITLES, list_edited
-from card24_pipeline.page.titles import NOTHING, describe_knob, title_control, write_interval, write_level, write_number
+from card24_pipeline.page.titles import describe_knob, title_control
 from card24_pipeline.page.training_figures import list_splits
+from card24_pipeline.study.numbers import NOTHING, write_interval, write_level, write_number
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import (
     ALL_HANDS,
@@ -74,12 +75,12 @@ def is_decided(claims: Mapping[str, Any]) -> bool:
 
 
 def table_claims(claims: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Tabulate the statements, claim by claim: verdict where any has one, estimate, seeds alone, published."""
+    """Tabulate the statements, claim by claim: verdict where any has one, estimate, replicates alone, published."""
     rows = []
     for number, title in CLAIMS.items():
         rows.append(
             {"statement": f"**{number}. {title}**"}
-            | dict.fromkeys(("verdict", "measured", "seeds alone", "published"), "")
+            | dict.fromkeys(("verdict", "measured", "replicates alone", "published"), "")
         )
         rows += [_tabulate_claim(row) for row in claims["statements"] if row["claim"] == number]
     left_out = "" if is_decided(claims) else "verdict"
@@ -87,7 +88,7 @@ def table_claims(claims: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def describe_claim(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Write what was measured of a statement: with its interval, in each seed alone, with notes, and as published."""
+    """Write what was measured of a statement: with its interval, replicate by replicate, with notes, as published."""
     unit, unmeasured = row["unit"], row["estimate"] is None
     published = [f"{each['label']}: {write_interval(each, unit)}" for each in row["published"]]
     return {
@@ -104,13 +105,13 @@ def _tabulate_claim(row: Mapping[str, Any]) -> dict[str, str]:
         "statement": f"{row['text']} †" if row["by_construction"] else row["text"],
         "verdict": row["verdict"] if row["verdict"] == EXPLORATORY else f"**{row['verdict']}**",
         "measured": "; ".join(filter(None, [told["measured"], *told["notes"]])),
-        "seeds alone": told["alone"],
+        "replicates alone": told["alone"],
         "published": "; ".join(told["published"]),
     }
 
 
 def table_checkpoints(findings: Findings) -> list[dict[str, str]]:
-    """Tabulate the paired differences between base, MaxOOD and End on OOD: by what the base had met, and by seed."""
+    """Tabulate the paired differences between base, MaxOOD and End on OOD: by what the base had met, by replicate."""
     rows = []
     for arm in findings.models.loc[findings.models["kind"] == "sft", "sft_arm"].unique():
         end, max_ood = name_model(arm, END), name_model(arm, MAX_OOD)
@@ -153,7 +154,7 @@ def table_rl(findings: Findings) -> list[dict[str, str]]:
 
 
 def table_rl_contrasts(findings: Findings) -> list[dict[str, str]]:
-    """Tabulate every difference on OOD that RL has a part in, over all seeds and in each."""
+    """Tabulate every difference on OOD that RL has a part in, over all replicates and in each."""
     estimates, rl = findings.estimates, set(findings.models.loc[findings.models["kind"] == "rl", "model"])
     chosen = estimates[
         estimates["subject"].isin(rl) & (estimates["split"] == findings.ood) & (estimates["scope"] == POOLED)
@@ -190,7 +191,7 @@ def table_runs(findings: Findings) -> list[dict[str, str]]:
     """Tabulate how each RL run went."""
     return [
         {
-            "seed": f"{run['seed']}",
+            "replicate": f"{run['seed']}",
             "RL": run["rl_arm"],
             "start": findings.title(name_model(run["sft_arm"], run["role"])),
             "SFT step": f"{run['from_step']}",

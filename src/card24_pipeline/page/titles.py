@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from card24_pipeline.edits.registry import list_names, load_method
-from card24_pipeline.findings.lookup import Findings, Row
+from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.study.vocabulary import title_role
-
-SCALES = {"points": 100, "percent": 100, "share": 100, "level": 100, "degrees": 1, "plain": 1}
-FORMATS = {
-    "level": "{:z.1f}",
-    "points": "{:+z.1f}",
-    "percent": "{:+z.2f} %",
-    "share": "{:z.0f} %",
-    "degrees": "{:+z.2f}°",
-    "plain": "{:+z.3f}",
-}
-NOTHING = "–"
 
 
 def title_family(row: Mapping[Any, Any], findings: Findings) -> str:
@@ -48,32 +36,10 @@ def describe_knob(row: Mapping[Any, Any]) -> str:
     return f"{row['knob_name'].replace('_', ' ')} {row['knob']:g}" if row["knob_name"] else ""
 
 
-def write_number(value: float | None, unit: str) -> str:
-    """Write a number in its unit, a dash where there is none."""
-    if value is None or math.isnan(value):
-        return NOTHING
-    return FORMATS[unit].format(SCALES[unit] * value).replace("-", "−")
-
-
-def write_interval(row: Row | None, unit: str) -> str:
-    """Write an estimate with its interval, a dash where there is none."""
-    if row is None or row.get("estimate") is None:
-        return NOTHING
-    estimate, bounds = write_number(row["estimate"], unit), write_range(row, unit)
-    return estimate if bounds == NOTHING else f"{estimate} ({bounds})"
-
-
-def write_range(row: Row, unit: str) -> str:
-    """Write an interval, a dash where there is none."""
-    low, high = (write_number(row[name], unit) for name in ("low", "high"))
-    return NOTHING if low == NOTHING else f"{low} to {high}"
-
-
-def write_level(row: Row | None) -> str:
-    """Write pass@1 in percent with its interval."""
-    if row is None:
-        return NOTHING
-    return f"{100 * row['estimate']:.1f} ({100 * row['low']:.1f}–{100 * row['high']:.1f})"
+def title_arm(arm: str, findings: Findings) -> str:
+    """Write the name of an SFT arm with what is to know of it."""
+    note = findings.arm_notes.get(arm)
+    return f"{arm} ({note})" if note else arm
 
 
 def describe_basis(replicates: int, *, conditional: bool) -> str:
@@ -86,7 +52,9 @@ def describe_basis(replicates: int, *, conditional: bool) -> str:
     given = ", conditional on this base" if conditional else ", each with a base of its own"
     covered = "another seed" if conditional else "another base, another seed"
     return (
-        f"The replicate is the unit: intervals are Student's t over {replicates} replicates{given}. Their standard "
-        "error adds the spread between hands, which replicates share, to that between replicates; they cover "
-        f"{covered} and other hands. Of weights, the mean over a replicate's matrices is its value."
+        f"The replicate is the unit: intervals rest on {replicates} replicates{given}. Their standard error² adds the "
+        "spread between hands, which replicates share, to that between replicates. Both count how replicates differ on "
+        "single hands, which errs on the wide side. Student's quantiles are those of the replicates and of the hands in "
+        f"proportion (Cochran & Cox). Intervals cover {covered} and other hands. Of weights, the mean over a replicate's "
+        "matrices is its value."
     )

@@ -62,7 +62,7 @@ def show_accuracy(findings: Findings) -> Figure:
     return Figure(
         "sft_curves",
         "Accuracy along SFT",
-        "Greedy pass@1, all seeds. Step 0 is the base.",
+        "Greedy pass@1, all replicates. Step 0 is the base.",
         make_table(sorted(rows, key=lambda row: int(str(row["x"])))),
         "SFT step",
         "pass@1",
@@ -76,7 +76,7 @@ def _trace(findings: Findings, panel: str, series: str, at: Mapping[str, str], *
     found = {place: findings.find(LEVEL, model, **where) for place, model in at.items()}
     return [
         {"panel": panel, "series": series, "x": place, "y": row["estimate"], "low": row["low"], "high": row["high"]}
-        | {"note": f"{place}, seeds: {row['seeds']}"}
+        | {"note": f"{place}, replicates: {row['seeds']}"}
         for place, row in found.items()
         if row is not None
     ]
@@ -98,12 +98,12 @@ def show_rl_gains(findings: Findings) -> Figure:
             gain, level = findings.find(DIFFERENCE, run["model"], before, split=split), findings.level(before, split)
             if gain is not None:
                 after = {"y": level + gain["estimate"], "low": level + gain["low"], "high": level + gain["high"]}
-                told = {"x": title_role(run["role"]), "note": f"seeds: {gain['seeds']}"}
+                told = {"x": title_role(run["role"]), "note": f"replicates: {gain['seeds']}"}
                 rows.append({"panel": panel, "series": f"after RL, {run['arm']}"} | after | told)
     return Figure(
         "rl_gains",
         "Accuracy before and after RL",
-        "Greedy pass@1 by the SFT checkpoint that RL started from, all seeds. Bars are those of the paired gain.",
+        "Greedy pass@1 by the SFT checkpoint that RL started from, all replicates. Bars are those of the paired gain.",
         make_table(rows),
         "start of RL",
         "pass@1",
@@ -114,7 +114,7 @@ def show_rl_gains(findings: Findings) -> Figure:
 
 
 def show_rl_training(history: pd.DataFrame, starts: pd.DataFrame) -> Figure:
-    """Show reward, success, entropy and divergence by update, a line for each arm and start (means over seeds)."""
+    """Show reward, success, entropy and divergence by update, a line for each arm and start (means over replicates)."""
     runs = history.merge(starts, on=RUN)
     means = runs.groupby(["rl_arm", "role", "update"], sort=False)[list(HISTORY_TITLES)].mean().reset_index()
     rows: list[dict[str, object]] = [
@@ -130,7 +130,7 @@ def show_rl_training(history: pd.DataFrame, starts: pd.DataFrame) -> Figure:
     return Figure(
         "rl_training",
         "RL while it trains",
-        "Sampled answers to ID hands, means over seeds.",
+        "Sampled answers to ID hands, means over replicates.",
         make_table(rows),
         "update",
         "",
@@ -151,7 +151,7 @@ def show_outcomes(hands: Mapping[str, pd.DataFrame], splits: Sequence[str]) -> F
     return Figure(
         "outcomes",
         "What goes wrong",
-        "Share of each outcome among the answers, all seeds. A legal prefix is the beginning of some correct formula.",
+        "Share of each outcome among all replicates' answers. A legal prefix is the beginning of some correct formula.",
         make_table(rows),
         "share of answers",
         "",

@@ -10,7 +10,7 @@ from card24_pipeline.study.vocabulary import CHANGE_MODEL_TITLES, CHANGE_MODELS
 
 PARTS = {"attention": "attention", "mlp": "MLP"}
 POSITION_BINS = 20
-BAND_NOTE = "Means over matrices and seeds; bars run from quartile to quartile."
+BAND_NOTE = "Means over matrices and replicates; bars run from quartile to quartile."
 
 
 def show_rotation(indices: pd.DataFrame) -> Figure:
@@ -81,7 +81,7 @@ def _bin_positions(indices: pd.DataFrame) -> pd.DataFrame:
 
 
 def _average(rows: pd.DataFrame, place: str) -> pd.DataFrame:
-    """Average ``y`` over matrices and seeds by model and place, with quartiles."""
+    """Average ``y`` over matrices and replicates by model and place, with quartiles."""
     grouped = rows.groupby(["model", place])["y"]
     table = pd.DataFrame({"y": grouped.mean(), "low": grouped.quantile(0.25), "high": grouped.quantile(0.75)})
     table = table.reset_index().rename(columns={place: "x"})

@@ -85,6 +85,11 @@ class StudyParams(Params):
         for kind in ("rl_arms", "edit_arms"):
             for name, arm in getattr(self, kind).items():
                 _check_known(f"{kind}.{name}.sft_arm", arm.sft_arm, self.sft_arms)
+        for name, other in self.findings.compare_arms.items():
+            _check_known("findings.compare_arms", name, self.sft_arms)
+            _check_known(f"findings.compare_arms.{name}", other, [arm for arm in self.sft_arms if arm != name])
+        for name in self.findings.arm_notes:
+            _check_known("findings.arm_notes", name, self.sft_arms)
         _check_known("selection.split", self.selection.split, [f"{name}_select" for name in self.game.rules.ood])
         source = self.base_model.source.root
         if isinstance(source, FromScratchParams) and self.game.prompt.layout is not PromptLayout.compact:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 BASE, MAX_OOD, END = "base", "max_ood", "end"
 RUNG, MIDDLE = "rung_", "middle"
 """Beginning of the names of the rungs of the ladder between MaxOOD and End, and the mean over them."""
 ID_LEVEL = re.compile(r"id_(\d+)")
-"""Role of the earliest step that solves so many percent of the ID hands for choosing: arms compare at equal ID."""
-
-TUNED, ANNEALED = "tuned", "_annealed"
-"""SFT arm whose rate was chosen for ID, and ending of the names of those that go on as another does and then anneal."""
+"""Role of the earliest checkpoint at or above so many percent of the ID hands for choosing: arms compare at about
+equal ID."""
 
 ID_SEEN, ID_HELDOUT, ID_SELECT = "id_seen", "id_heldout", "id_select"
 SELECT, PUBLISHED = "_select", "published_"
@@ -25,7 +23,8 @@ ARMS = {"sft_arm": "sft_arms", "rl_arm": "rl_arms", "edit_arm": "edit_arms"}
 ALL_HANDS, MET, NEVER_MET = "all", "met", "never_met"
 HAND_GROUPS: Mapping[str, tuple[bool, ...]] = {ALL_HANDS: (True, False), MET: (True,), NEVER_MET: (False,)}
 HAND_GROUP_TITLES = {ALL_HANDS: "all", MET: "met by the base", NEVER_MET: "never met by the base"}
-POOLED = "all seeds"
+POOLED, ALONE = "all replicates", "replicate "
+"""Scopes of estimates: over all replicates, and the beginning of that of a single one, such as ``replicate 0``."""
 
 OBSERVED, GAUSSIAN, MATCHED = CHANGE_MODELS = ("observed", "gaussian", "spectrum_matched")
 NULLS = (GAUSSIAN, MATCHED)
@@ -111,12 +110,6 @@ def starts_from(roles: str | Collection[str], role: str) -> bool:
     return not is_id_level(role) if roles == "all" else role in roles
 
 
-def pair_arms(arms: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the SFT arms that are held against each other: all with the first, and annealed ones with their own."""
-    annealed = [(f"{arm}{ANNEALED}", arm) for arm in arms[1:] if f"{arm}{ANNEALED}" in arms]
-    return [*((arm, arms[0]) for arm in arms[1:]), *annealed]
-
-
 def sort_roles(roles: Iterable[str]) -> list[str]:
     """Sort roles of SFT checkpoints: down the ladder from MaxOOD by the rungs, the levels of ID, End."""
 
@@ -131,7 +124,7 @@ def title_role(role: str) -> str:
     """Write a role as it stands in a sentence."""
     titles = {MAX_OOD: "MaxOOD", END: "End", MIDDLE: "the middle of the ladder"}
     level = ID_LEVEL.fullmatch(role)
-    return f"SFT at {level[1]} % ID" if level else titles.get(role, role.replace("_", " "))
+    return f"SFT at ≥{level[1]} % ID" if level else titles.get(role, role.replace("_", " "))
 
 
 def title_split(split: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.study.rows import read_rows
-from card24_pipeline.study.vocabulary import starts_from
+from card24_pipeline.study.vocabulary import ALONE, starts_from
 from card24_pipeline.tracking.records import EDITED_STEP, RunRecord, describe, measure, measure_history
 
 BASE, END = "base", "end"
@@ -181,9 +181,9 @@ def _read_estimates(estimates: pd.DataFrame, ood: str) -> dict[Key, Figures]:
     on the OOD split of the claims.
     """
     found: dict[Key, Figures] = {}
-    for row in read_rows(estimates[estimates["scope"].str.startswith("seed ") & estimates["split"].isin(("", ood))]):
+    for row in read_rows(estimates[estimates["scope"].str.startswith(ALONE) & estimates["split"].isin(("", ood))]):
         name = ESTIMATES.get((row["quantity"], row["change_model"]))
         from_origin = row["reference"] == "base" or "/from " in row["subject"]
         if name and (from_origin or name == "recovered_share"):
-            found.setdefault((int(row["scope"].removeprefix("seed ")), row["subject"]), {})[name] = row["estimate"]
+            found.setdefault((int(row["scope"].removeprefix(ALONE)), row["subject"]), {})[name] = row["estimate"]
     return found

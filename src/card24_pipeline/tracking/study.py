@@ -159,8 +159,8 @@ def read_statements(claims: Path) -> list[dict[str, Any]]:
 def _describe_study(scale: str, seeds: list[int], digest: str, statements: list[dict[str, Any]]) -> str:
     """Write the note that MLflow shows above a study's run."""
     lines = [
-        f"Study of scale **{scale}** over the seeds {', '.join(map(str, seeds))}, of the artifacts with the digest "
-        f"`{digest}`. Its children are the models: the base, the checkpoints of SFT and RL, and the edits. "
+        f"Study of scale **{scale}** over the replicates {', '.join(map(str, seeds))}, of the artifacts with the "
+        f"digest `{digest}`. Its children are the models: the base, the checkpoints of SFT and RL, and the edits. "
         "Reports, figures and tables are among the artifacts.",
     ]
     if {statement["verdict"] for statement in statements} == {EXPLORATORY}:

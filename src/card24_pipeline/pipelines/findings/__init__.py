@@ -1,1 +1,1 @@
-"""What all seeds and arms say together."""
+"""What all replicates and arms say together."""

@@ -16,7 +16,7 @@ from card24_pipeline.parameters.rules import RulesParams
 def estimate_quantities(
     seeds: list[int], rules: RulesParams, params: FindingsParams, **inputs: Any
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Bring what every seed and arm measured together.
+    """Bring what every replicate and arm measured together.
 
     Returns:
         The models, the estimates, the RL runs, and pass@1 by SFT step and by model, as plots of DVC want it.
@@ -24,6 +24,6 @@ def estimate_quantities(
     tables = read_study(seeds, inputs)
     bootstrap = Bootstrap(params.resamples, params.bootstrap_seed, params.confidence)
     ood = next(iter(rules.ood))
-    models, estimates, runs = estimate_study(tables, bootstrap, ood)
+    models, estimates, runs = estimate_study(tables, bootstrap, ood, params.compare_arms)
     steps, points = (spread_levels(models, estimates, ood, by_step=by_step) for by_step in (True, False))
     return models, estimates, runs, steps, points

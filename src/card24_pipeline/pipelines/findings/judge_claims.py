@@ -28,9 +28,9 @@ def judge_claims(
     Returns:
         The verdicts, and the headline figures.
     """
-    findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), confidence=params.confidence)
+    findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), params=params)
     needed = params.replicates_for_verdicts
-    statements = judge_statements(list_statements(), findings, published_results, replicates=needed)
+    statements = judge_statements(list_statements(findings.arm_pairs), findings, published_results, replicates=needed)
     claims = {
         "confidence": params.confidence,
         "resamples": params.resamples,

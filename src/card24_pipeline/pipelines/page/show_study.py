@@ -49,24 +49,28 @@ def show_study(
     Returns:
         The page, as HTML, then Matplotlib figures in the order of ``FIGURE_KEYS``.
     """
-    findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), confidence=params.confidence)
+    findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), params=params)
     tables = read_study(seeds, inputs)
     sections = build_sections(findings, tables)
     figures = {figure.key: figure for section in sections for figure in section.figures}
-    folder = claims_file.parent
-    files = [folder / name for name in ("claims.json", "models.csv", "estimates.csv", "rl_runs.csv")]
     shown = {name.removeprefix(SHOWN): to_plain(value) for name, value in inputs.items() if name.startswith(SHOWN)}
     page = render_page(
-        scale=folder.name,
+        scale=claims_file.parent.name,
         claims=claims,
         sections=sections,
         hands=pack_hands(name_hands(tables), list_roles(tables)),
-        facts={
-            "Rendered with": list_versions() | {"processor": read_processor(), "cores": str(os.cpu_count())},
-            "Digests of what it was made of (md5)": digest_files(files, folder),
-        },
+        facts=_list_facts(claims_file.parent),
         parameters=shown,
         model_organism=shown["base_model"]["source"]["kind"] == "from_scratch",
         engineering=params.engineering_only,
     )
     return [page, *(draw_figure(figures[key]) for key in FIGURE_KEYS)]
+
+
+def _list_facts(folder: Path) -> dict[str, dict[str, str]]:
+    """List what the page was made with, and the digests of the files in the folder that it was made of."""
+    files = [folder / name for name in ("claims.json", "models.csv", "estimates.csv", "rl_runs.csv")]
+    return {
+        "Rendered with": list_versions() | {"processor": read_processor(), "cores": str(os.cpu_count())},
+        "Digests of what it was made of (md5)": digest_files(files, folder),
+    }

@@ -35,7 +35,7 @@ def write_reports(
     Returns:
         Markdown, in that order.
     """
-    findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), confidence=params.confidence)
+    findings = open_findings(models, estimates, runs, ood=next(iter(rules.ood)), params=params)
     source, engineering = to_plain(base_model), params.engineering_only
     examples = {
         "pre-training examples (of each base from scratch)": source["mixture"]["examples"],
@@ -50,7 +50,12 @@ def write_reports(
             selection_split=selection_split,
         ).values(),
         write_claims(claims, engineering=engineering),
-        write_finding(findings, scale=claims_file.parent.name, engineering=engineering),
+        write_finding(
+            findings,
+            scale=claims_file.parent.name,
+            engineering=engineering,
+            needed=params.replicates_for_verdicts,
+        ),
         write_model_card(findings, source, engineering=engineering),
         write_data_card(eval_hands, multisets, examples),
     )
