@@ -37,9 +37,12 @@ class DvcMetadata(Settings):
         track: False keeps it out of every stage.
         metrics: Whether ``dvc metrics`` shows it.
         plots: How ``dvc plots`` shows a table; True for an image.
+        shareable: Whether a scale may keep one for every value of a key that its node takes: by a path without the
+            key. The key is then ``none`` for that node, which must not need it.
     """
 
     track: bool = True
+    shareable: bool = False
     metrics: bool = False
     plots: bool | Plot = False
 

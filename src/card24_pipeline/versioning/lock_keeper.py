@@ -127,18 +127,19 @@ def drop_former_entries(root: Path, lock: str) -> list[str]:
     path = root / lock
     if not path.exists():
         return []
-    if not is_whole(path.read_text(encoding="utf-8", errors="replace")):
-        raise VersioningError(f"damaged, DVC did not write it whole: `{REMEDY}` restores it")
-    if not _list_former(root, lock, path.read_text(encoding="utf-8")):
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if is_whole(text) and not _list_former(root, lock, text):
         return []
     with _hold_dvc_lock(root):
-        text = path.read_text(encoding="utf-8")
-        gone = _list_former(root, lock, text)
-        left = _drop_former(root, lock, text)
-        if LockText.split(left).entries:
-            write_atomically(path, left)
-        else:
+        # Again, as DVC may have been writing.
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if not is_whole(text):
+            raise VersioningError(f"damaged, DVC did not write it whole: `{REMEDY}` restores it")
+        gone, left = _list_former(root, lock, text), _drop_former(root, lock, text)
+        if not LockText.split(left).entries:
             path.unlink()  # as DVC does
+        elif gone:
+            write_atomically(path, left)
         keep_lock(root, lock)
     return gone
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
-SHARED = "shared"
 _STAGE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -145,13 +144,10 @@ class StageBuilder:
         )
 
     def _find_shared(self, group: NodeGroup, outs: Sequence[Dataset], fixed: Mapping[str, Value]) -> dict[str, Value]:
-        """Find the keys that a group takes although its outputs, in folders called ``shared``, are one for all values.
-
-        Such a key is ``none`` for the group's nodes, which must not need it.
-        """
+        """Find the keys that a group takes although it writes one result for every value, as its outputs allow."""
         open_keys = [key for key in self.fan_out.keys if key not in fixed and not self.fan_out.has_blocks(key)]
         taken = [key for key in open_keys if f"params:{key}" in group.inputs]
-        return dict.fromkeys(taken, NONE) if all(SHARED in PurePosixPath(str(it.path)).parts for it in outs) else {}
+        return dict.fromkeys(taken, NONE) if all(dataset.dvc.shareable for dataset in outs) else {}
 
     def _list_paths(self, dataset: Dataset, fixed: Mapping[str, Value]) -> Iterator[str]:
         if dataset.tracked:
@@ -163,10 +159,7 @@ class StageBuilder:
         for name in [*group.inputs, *group.outputs]:
             key = name.removeprefix("params:")
             if key != name and key in self.fan_out.keys and key not in fixed:
-                raise VersioningError(
-                    f"node '{group.name}' takes {name}, but writes nothing for each {key}: put "
-                    f"it in the paths of its outputs, or keep one for all in a folder called '{SHARED}'"
-                )
+                raise VersioningError(f"node '{group.name}' takes {name}, but writes nothing for each {key}")
             if is_data(name) and (others := sorted(self.datasets[name].keys - fixed.keys())):
                 raise VersioningError(
                     f"node '{group.name}' uses '{name}', which each {others[0]} has its own, but writes nothing for "
