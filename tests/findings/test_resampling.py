@@ -199,7 +199,7 @@ class TestReplicates:
         # Of 20 multisets at ±0.5, the mean of a draw has a standard error of 0.5 / 20 ** 0.5.
         assert mean.se_replicates == pytest.approx(0.1)
         assert mean.se_hands == pytest.approx(0.5 / math.sqrt(20), rel=0.03)
-        # Cochran & Cox: quantiles of 1 and of 19 degrees of freedom (12.706 and 2.093), in the proportion of 0.01 to h².
+        # Cochran & Cox: quantiles of 1 and 19 degrees of freedom (12.706 and 2.093), in the proportion of 0.01 to h².
         hands = mean.se_hands**2
         quantile = (0.01 * 12.7062 + hands * T_OF_19) / (0.01 + hands)
         interval = mean.interval(0.95)

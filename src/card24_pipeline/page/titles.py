@@ -54,7 +54,7 @@ def describe_basis(replicates: int, *, conditional: bool) -> str:
     return (
         f"The replicate is the unit: intervals rest on {replicates} replicates{given}. Their standard error² adds the "
         "spread between hands, which replicates share, to that between replicates. Both count how replicates differ on "
-        "single hands, which errs on the wide side. Student's quantiles are those of the replicates and of the hands in "
-        f"proportion (Cochran & Cox). Intervals cover {covered} and other hands. Of weights, the mean over a replicate's "
-        "matrices is its value."
+        "single hands, which errs on the wide side. Student's quantiles are those of the replicates and of the hands "
+        f"in proportion (Cochran & Cox). Intervals cover {covered} and other hands. Of weights, the mean over a "
+        "replicate's matrices is its value."
     )
