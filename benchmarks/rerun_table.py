@@ -68,7 +68,7 @@ def restore_overlay(clone: StudyClone) -> None:
 
 def add_arm(clone: StudyClone) -> None:
     """Add an arm of RL."""
-    edit_overlay(clone, lambda keys: keys.update(rl_arms=OTHER_ARM))
+    edit_overlay(clone, lambda keys: keys["rl_arms"].update(OTHER_ARM))
 
 
 def edit_overlay(clone: StudyClone, change: Callable[[dict[str, Any]], object]) -> None:

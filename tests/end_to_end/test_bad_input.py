@@ -47,7 +47,7 @@ class TestParameters:
             (OVERLAY, "sft.schedule.steps", "many", "expected a whole number, got 'many'"),
             ("params.yaml", "sft.schedule.learning_rate", "fast", "expected a number, got 'fast'"),
             ("params.yaml", "findings.colour", "red", "unknown key"),
-            ("params.yaml", "rl_arms.anchored.sft_arm", "other", "expected one of main, got 'other'"),
+            (OVERLAY, "rl_arms.anchored.sft_arm", "other", "expected one of hot, tuned, got 'other'"),
         ],
         ids=["unknown key of the overlay", "type in the overlay", "type", "unknown key", "SFT arm that there is not"],
     )
@@ -63,8 +63,8 @@ class TestParameters:
 
     def test_first_arm_names_an_sft_arm_that_there_is_not(self, clone: StudyClone) -> None:
         """The loader meets it, as it fills the keys of the run, before the parameters are checked."""
-        with clone.edit(set_keys(clone, "params.yaml", {"rl_arms.plain.sft_arm": "other"})):
-            self.check_refused(clone, "scale smoke: rl_arms.plain.sft_arm: expected one of main, got 'other'")
+        with clone.edit(set_keys(clone, OVERLAY, {"rl_arms.plain.sft_arm": "other"})):
+            self.check_refused(clone, "scale smoke: rl_arms.plain.sft_arm: expected one of hot, tuned, got 'other'")
 
     @staticmethod
     def check_refused(clone: StudyClone, message: str) -> None:

@@ -164,7 +164,7 @@ def test_headline_figures_are_estimates_and_statements(written: Written) -> None
     levels = written.headline["pass_at_1"]
     assert set(levels) == {"id_seen", "id_heldout", "ood"}
     for split, by_model in levels.items():
-        assert {"base", "main/max_ood", "main/end", "plain/from end", "anchored/from end"} <= set(by_model)
+        assert {"base", "hot/max_ood", "hot/end", "plain/from end", "anchored/from end"} <= set(by_model)
         for model, level in by_model.items():
             assert level == pytest.approx(written.level(model, split), **ROUNDED)
     statements = [row for row in written.claims["statements"] if row["estimate"] is not None]
@@ -175,7 +175,7 @@ def test_headline_figures_are_estimates_and_statements(written: Written) -> None
 
 def test_plots_of_dvc_are_estimates(written: Written) -> None:
     steps, points = written.steps, written.points
-    by_step = [f"main/step {step}" if step else "base" for step in steps["step"]]
+    by_step = [f"hot/step {step}" if step else "base" for step in steps["step"]]
     for table, named in ((steps, by_step), (points, points["model"])):
         assert set(SPLITS) <= set(table)
         assert len(table) > 3

@@ -15,7 +15,7 @@ from benchmarks.study_clone import Reproduction, StudyClone, name_stage
 
 OVERLAY = "conf/smoke/parameters.yml"
 FREE = {"anchor": "none", "coefficient": 0.0}
-ARM = {"sft_arm": "main", "algorithm": "ppo", "roles": ["end"], "kl": FREE, "settings": {"updates": 2}}
+ARM = {"sft_arm": "hot", "algorithm": "ppo", "roles": ["end"], "kl": FREE, "settings": {"updates": 2}}
 OF_THE_ARM = {f"{node}-short@{seed}" for node in ("train_rl", "score_rl", "measure_rl_spectra") for seed in (0, 1)}
 FAN_IN = {"estimate_quantities", "show_study", "publish_study"}  # of the findings, what reads every arm itself
 METHOD = "src/card24_pipeline/edits/methods/uv_own.py"
@@ -55,7 +55,7 @@ class TestArm:
     @pytest.fixture
     def added(self, clone: StudyClone, synced) -> tuple[dict[str, Any], dict[str, Any]]:
         """The stages before and after one block more."""
-        return clone.read_stages(), synced(lambda parameters: parameters.update(rl_arms={"short": ARM}))
+        return clone.read_stages(), synced(lambda parameters: parameters["rl_arms"].update(short=ARM))
 
     def test_adds_its_own_stages_and_only_those_are_new(self, clone: StudyClone, added) -> None:
         before, after = added
@@ -65,7 +65,7 @@ class TestArm:
 
     def test_reads_its_own_block_and_algorithm(self, clone: StudyClone, synced) -> None:
         plain = clone.read_stages()["train_rl-plain@1"]
-        stages = synced(lambda parameters: parameters.update(rl_arms={"short": ARM | {"algorithm": "grpo"}}))
+        stages = synced(lambda parameters: parameters["rl_arms"].update(short=ARM | {"algorithm": "grpo"}))
         stage = stages["train_rl-short@1"]
         read = [key for keys in stage["params"] for key in next(iter(keys.values()))]
         assert [key for key in read if key.startswith("rl_arms")] == ["rl_arms.short"]
@@ -81,7 +81,7 @@ class TestArm:
         assert own <= {*done.ran, *done.restored} <= own | {"judge_claims", "write_reports"}
         models = pd.read_csv(restored.root / "data/08_reporting/smoke/models.csv").set_index("model")
         about = models.loc["short/from end"]
-        assert about[["kind", "sft_arm", "arm", "role"]].tolist() == ["rl", "main", "short", "end"]
+        assert about[["kind", "sft_arm", "arm", "role"]].tolist() == ["rl", "hot", "short", "end"]
         runs = pd.read_csv(restored.root / "data/08_reporting/smoke/rl_runs.csv")
         assert runs.loc[runs["rl_arm"] == "short", "updates"].tolist() == [2, 2]
 
@@ -111,7 +111,7 @@ class TestOwnScale:
         parameters["game"]["rules"] = {"ood": {"reversed": {"jack": 13, "queen": 12, "king": 11}}}
         parameters["rl_arms"] = {"_replace_": True, "grouped": ARM | {"algorithm": "rloo"}}
         grid = [{"method": "interpolation", "donors": ["max_ood"], "knobs": [0.5]}]
-        parameters["edit_arms"] = {"_replace_": True, "few": {"sft_arm": "main", "seed": 1, "grid": grid}}
+        parameters["edit_arms"] = {"_replace_": True, "few": {"sft_arm": "hot", "seed": 1, "grid": grid}}
         (root / "conf/mine").mkdir()
         (root / "conf/mine/globals.yml").write_text("scale: mine\nbase_folder: shared\n", encoding="utf-8")
         (root / "conf/mine/parameters.yml").write_text(yaml.safe_dump(parameters), encoding="utf-8")
@@ -123,7 +123,7 @@ class TestOwnScale:
         scale, done = own
         stages = scale.read_stages()
         arms = {name.partition("@")[0].partition("-")[2] for name in stages}
-        assert arms == {"", "main", "grouped", "few"}
+        assert arms == {"", "hot", "tuned", "grouped", "few"}
         assert {*done.ran, *done.restored} == stages.keys()
         assert {name.partition("@")[2] for name in stages} == {"", "5", "6"}
 
@@ -143,12 +143,12 @@ class TestOwnScale:
             for rule in ("ood", "reversed")
             for name, end in (("", ""), ("", "_select"), ("published_", ""))
         }
-        assert set(hands["split"]) == of_rules | {"id_seen", "id_heldout", "published_id"}
+        assert set(hands["split"]) == of_rules | {"id_seen", "id_select", "id_heldout", "published_id"}
         estimates = pd.read_csv(root / "data/08_reporting/mine/estimates.csv", keep_default_na=False)
         levels = estimates[(estimates["quantity"] == "pass@1") & (estimates["scope"] == "all replicates")]
         assert set(levels["split"]) == set(hands["split"])
         found = set(levels.loc[levels["split"] == "reversed", "subject"])
-        assert {"base", "main/end", "grouped/from end", "few/interpolation donor=max_ood donor_share=0.5"} <= found
+        assert {"base", "hot/end", "grouped/from end", "few/interpolation donor=max_ood donor_share=0.5"} <= found
         claims = json.loads((root / "data/08_reporting/mine/claims.json").read_text(encoding="utf-8"))
         assert claims["seeds"] == [5, 6]
         page = (root / "data/09_page/mine/report.html").read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ SEEDS = (0, 1)
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 OPEN_FORMATS = {".safetensors", ".parquet", ".json", ".csv", ".png", ".html", ".md"}
 
+ARMS = ("hot", "tuned")
 # A seed of no study, so that nothing of it lies there before; long enough to be killed on the way.
 KILLED_SEED = 7
 LONG_TRAINING = (
@@ -34,10 +36,13 @@ def list_files(folder: Path) -> list[Path]:
 
 def list_starts(clone: StudyClone, seed: int) -> dict[str, set[int]]:
     """Return the SFT steps that each arm of reinforcement learning starts from."""
-    path = clone.root / f"data/07_model_output/smoke/seed_{seed}/sft/main/selected_checkpoints.parquet"
-    selected = pd.read_parquet(path)
-    ends = selected.loc[selected["role"] == "end", "step"]
-    return {"plain": set(map(int, selected["step"])), "anchored": set(map(int, ends))}
+    folder = clone.root / f"data/07_model_output/smoke/seed_{seed}/sft"
+    hot, tuned = (pd.read_parquet(folder / arm / "selected_checkpoints.parquet") for arm in ARMS)
+    # Checkpoints at a level of ID are starts where an arm names them only.
+    return {
+        "plain": set(map(int, hot.loc[~hot["role"].str.startswith("id_"), "step"])),
+        "anchored": set(map(int, tuned.loc[tuned["role"] == "end", "step"])),
+    }
 
 
 class TestOutputs:
@@ -60,7 +65,7 @@ class TestOutputs:
     def test_training_histories(self, clone: StudyClone) -> None:
         folder = clone.root / "data/07_model_output/smoke"
         histories = [folder / f"seed_{seed}/base_model_history.parquet" for seed in SEEDS]
-        histories += [folder / f"seed_{seed}/sft/main/history.parquet" for seed in SEEDS]
+        histories += [folder / f"seed_{seed}/sft/{arm}/history.parquet" for seed in SEEDS for arm in ARMS]
         for path in histories:
             history = pd.read_parquet(path)
             assert {"step", "loss", "learning_rate", "gradient_norm"} <= set(history.columns)
@@ -84,7 +89,8 @@ class TestOutputs:
 
         models = clone.root / "data/06_models/smoke"
         folders = [path.parent for path in list_files(models) if path.name == "config.json"]
-        expected = {models / f"seed_{seed}/sft/main/step_{step}" for seed in SEEDS for step in (2, 6, 12)}
+        steps = (2, 6, 10)
+        expected = {models / f"seed_{seed}/sft/{arm}/step_{step}" for seed in SEEDS for arm in ARMS for step in steps}
         expected |= {models / f"seed_{seed}/base" for seed in SEEDS}
         for seed in SEEDS:
             for arm, starts in list_starts(clone, seed).items():
@@ -129,7 +135,9 @@ class TestKilledTraining:
         """The clone after a training run that was killed once it had kept a state."""
         log = tmp_path_factory.mktemp("killed") / "log.txt"
         process = clone.start(*LONG_TRAINING, log=log)
-        progress = clone.root / f"data/.progress/smoke/seed_{KILLED_SEED}/sft/main"
+        progress = clone.root / f"data/.progress/smoke/seed_{KILLED_SEED}/sft/hot"
+        base = clone.root / "data/06_models/smoke"
+        shutil.copytree(base / "seed_0/base", base / f"seed_{KILLED_SEED}/base")
         try:
             while process.poll() is None and not list(progress.glob("*/state/checkpoint-*/trainer_state.json")):
                 time.sleep(0.02)
@@ -158,5 +166,6 @@ class TestKilledTraining:
     @staticmethod
     def read_outputs(clone: StudyClone) -> dict[str, bytes]:
         """Read what training wrote for DVC, hidden leftovers included."""
-        folders = [clone.root / f"data/{name}/smoke/seed_{KILLED_SEED}" for name in ("06_models", "07_model_output")]
+        names = ("06_models", "07_model_output")
+        folders = [clone.root / f"data/{name}/smoke/seed_{KILLED_SEED}/sft" for name in names]
         return {str(path): path.read_bytes() for folder in folders for path in list_files(folder)}
