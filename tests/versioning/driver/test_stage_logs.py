@@ -1,4 +1,4 @@
-from card24_pipeline.versioning.driver_view import RunningStage, Standing, describe_seconds, draw_running, summarise
+from card24_pipeline.versioning.driver_view import RunningStage, Progress, describe_seconds, draw_running, summarise
 from card24_pipeline.versioning.stage_logs import read_error, read_last_line, tells_of_full_disk, tells_of_run
 
 FAILED = """\
@@ -50,8 +50,8 @@ def test_times_and_standing_in_words():
         "1 h 00 min",
         "3 h 20 min",
     ]
-    assert Standing(6, 1, 42, 660.0).describe() == "stage 7 of 42, about 11 min left"
-    assert Standing(42, 0, 42, None).describe() == "stage 42 of 42"
+    assert Progress(6, 1, 42, 660.0).describe() == "stage 7 of 42, about 11 min left"
+    assert Progress(42, 0, 42, None).describe() == "stage 42 of 42"
     assert summarise(61.0, {"ran": 3, "up to date": 39, "failed": 0}) == "42 stages in 1 min: 3 ran, 39 up to date"
 
 
