@@ -58,17 +58,19 @@ def check(metadata: ProjectMetadata) -> None:
 @click.option(
     "--jobs", "-j", type=click.IntRange(min=1), help="Stages side by side; by default as many as there are cores for."
 )
-@click.option("--stages", default="", help="Only these (a,b) and all that they wait for.")
+@click.option("--stages", help="Only these (a,b) and all that they wait for.")
 @click.option("--slurm", is_flag=False, flag_value="", help=SLURM_HELP)
 @click.pass_context
-def run(context: click.Context, env: str | None, jobs: int | None, stages: str, slurm: str | None) -> None:
+def run(context: click.Context, env: str | None, jobs: int | None, stages: str | None, slurm: str | None) -> None:
     """Run what is not up to date of a scale, side by side; Ctrl-C stops it, the same command goes on."""
     from card24_pipeline.versioning.driver import run_scale
     from card24_pipeline.versioning.driver_request import make_request
 
     if slurm is not None and jobs is None:
         raise click.ClickException("--slurm needs --jobs: how many jobs may wait or run side by side")
-    names = [name.strip() for name in stages.split(",") if name.strip()]
+    names = [name.strip() for name in (stages or "").split(",") if name.strip()]
+    if stages is not None and not names:
+        raise click.UsageError("--stages: expected names of stages separated by commas, got none")
     request = make_request(context.obj.project_path, env, jobs, names)
     backend = None
     if slurm is not None:

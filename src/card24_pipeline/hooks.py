@@ -117,14 +117,14 @@ def describe_errors(error: ValidationError, model: type[BaseModel], loader: FanO
     lines = []
     for details in error.errors(include_url=False):
         key, known = _find_key(files, details["loc"])
-        owners = files.find_owners(known) or list(written.layers[0])[:1]
         problem = describe_error(details, model)
+        # An error of settings that belong together has no key of its own; its message begins with one of theirs.
+        owners = files.find_owners(known or problem.partition(":")[0]) or list(written.layers[0])[:1]
         block = known.rpartition(".")[0]
         over = files.find_owners(block)[-1:] if problem == "unknown key" and block else owners
         if over != owners:
             # What a scale lays over a block of another kind.
             problem += f" (`_replace_: true` in {block} of {over[0]} leaves out what it does not name itself)"
-        # An error of settings that belong together has no key of its own; its message names them.
         where = f"{key}: " if key else ""
         scale = loader.env or loader.default_run_env
         lines.append(f"{' and '.join(owners)} (scale {scale}): {where}{problem}")

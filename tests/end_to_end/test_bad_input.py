@@ -131,7 +131,7 @@ class TestBaseFolder:
         self, clone: StudyClone, tmp_path: Path, spoil: Callable[[Path], Path], message: str
     ) -> None:
         folder = tmp_path / "given"
-        shutil.copytree(clone.root / "data/06_models/smoke/shared/base", folder, copy_function=shutil.copyfile)
+        shutil.copytree(clone.root / "data/06_models/smoke/seed_0/base", folder, copy_function=shutil.copyfile)
         culprit = spoil(folder)
         before = list_data(clone)
         source = {"_replace_": True, "kind": "folder", "path": str(folder)}

@@ -16,12 +16,15 @@ import pytest
 from benchmarks.study_clone import StudyClone
 from card24_pipeline.findings.gathering import open_findings
 from card24_pipeline.findings.lookup import Findings
+from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.findings.statements import list_statements
 from card24_pipeline.page.edit_figures import list_edited
 from card24_pipeline.page.titles import describe_knob
 from card24_pipeline.pipelines.page.show_study import show_study
+from card24_pipeline.settings import CONFIG_LOADER_ARGS
 from card24_pipeline.tracking.children import StudyTables
 from card24_pipeline.tracking.study import put_study_together
+from card24_pipeline.versioning.config_loader import FanOutConfigLoader
 from tests.pipelines import test_findings_and_page as miniature
 from tests.pipelines.test_findings_and_page import claims, found, inputs  # noqa: F401 (fixtures)
 
@@ -69,7 +72,9 @@ def smoke(clone: StudyClone) -> Written:
     headline = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     page = (clone.root / "data/09_page/smoke/report.html").read_text(encoding="utf-8")
     parent, *children = read_runs(clone)
-    opened = open_findings(*tables[:3], ood="ood", confidence=judged["confidence"])
+    loader = FanOutConfigLoader(clone.root / "conf", "smoke", fill_keys=False, **CONFIG_LOADER_ARGS)
+    params = FindingsParams.model_validate(loader["parameters"]["findings"])
+    opened = open_findings(*tables[:3], ood="ood", params=params)
     return Written(opened, judged, headline, *tables[3:], page, parent.metrics, children)
 
 
@@ -94,7 +99,7 @@ def small(found, claims, inputs, small_study_tables, tmp_path_factory) -> Writte
     file.write_text("{}", encoding="utf-8")
     shown = {"shown_base_model": miniature.BASE_MODEL, "shown_game": {"rules": miniature.RULES}}
     page = show_study(judged, file, *found[:3], rules=miniature.RULES, params=miniature.PARAMS, **inputs, **shown)[0]
-    opened = open_findings(*found[:3], ood="ood", confidence=miniature.PARAMS.confidence)
+    opened = open_findings(*found[:3], ood="ood", params=miniature.PARAMS)
     # The published draws have shares too; a run's is that of the claims' hands.
     others = opened.estimates.query("quantity == @RECOVERED").assign(split="published_ood", estimate=9.0)
     parent, *children = build_runs(small_study_tables, pd.concat([opened.estimates, others]), headline)
@@ -145,7 +150,7 @@ def written(request: pytest.FixtureRequest) -> Written:
 
 def test_statements_are_estimates(written: Written) -> None:
     judged = {row["key"]: row for row in written.claims["statements"]}
-    measured = {one.key: one.measure(written.findings).row for one in list_statements()}
+    measured = {one.key: one.measure(written.findings).row for one in list_statements(written.findings.arm_pairs)}
     assert judged.keys() == measured.keys()
     assert [key for key, row in measured.items() if row is not None] != []
     table = written.findings.estimates
@@ -164,7 +169,8 @@ def test_headline_figures_are_estimates_and_statements(written: Written) -> None
     levels = written.headline["pass_at_1"]
     assert set(levels) == {"id_seen", "id_heldout", "ood"}
     for split, by_model in levels.items():
-        assert {"base", "hot/max_ood", "hot/end", "plain/from end", "anchored/from end"} <= set(by_model)
+        arm = written.findings.sft_arm
+        assert {"base", f"{arm}/max_ood", f"{arm}/end", "plain/from end", "anchored/from end"} <= set(by_model)
         for model, level in by_model.items():
             assert level == pytest.approx(written.level(model, split), **ROUNDED)
     statements = [row for row in written.claims["statements"] if row["estimate"] is not None]
@@ -175,7 +181,7 @@ def test_headline_figures_are_estimates_and_statements(written: Written) -> None
 
 def test_plots_of_dvc_are_estimates(written: Written) -> None:
     steps, points = written.steps, written.points
-    by_step = [f"hot/step {step}" if step else "base" for step in steps["step"]]
+    by_step = [f"{written.findings.sft_arm}/step {step}" if step else "base" for step in steps["step"]]
     for table, named in ((steps, by_step), (points, points["model"])):
         assert set(SPLITS) <= set(table)
         assert len(table) > 3

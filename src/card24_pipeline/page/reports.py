@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from card24_pipeline.findings.accuracy import ID_TOLERANCE, LEVEL, RECOVERED_BOUND
+from card24_pipeline.findings.arm_pairs import measure_at_end, measure_at_id
 from card24_pipeline.findings.changes import BAND_FRACTION, END_SHARE, GAP_STRATA, SIGMA_BOUND
 from card24_pipeline.findings.choices import KEEPING_ID
-from card24_pipeline.findings.claims_arms import measure_at_end, measure_at_id
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.findings.runs import MIN_HANDS_PER_UPDATE, MIN_UPDATES, REWARD_WINDOW

@@ -1,4 +1,4 @@
-from card24_pipeline.versioning.driver_view import RunningStage, Progress, describe_seconds, draw_running, summarise
+from card24_pipeline.versioning.driver_view import Progress, RunningStage, describe_seconds, draw_running, summarise
 from card24_pipeline.versioning.stage_logs import read_error, read_last_line, tells_of_full_disk, tells_of_run
 
 FAILED = """\
