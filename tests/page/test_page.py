@@ -2,6 +2,7 @@ import base64
 import gzip
 import json
 import re
+from html import unescape
 
 import pandas as pd
 import pytest
@@ -95,7 +96,7 @@ class TestPage:
 
     def test_what_intervals_cover_is_said(self):
         page = render()
-        assert describe_basis(3, conditional=False) in page.replace("&#39;", "'")
+        assert describe_basis(3, conditional=False) in unescape(page)
         assert "conditional on this base and this seed" in render(claims=make_claims() | {"seeds": [0]})
         assert "3 replicates, conditional on this base" in render(claims=make_claims() | {"conditional": True})
 
