@@ -23,7 +23,8 @@ def run_node(clone: StudyClone, node: str, *options: str) -> CompletedProcess[st
 
 
 def list_data(clone: StudyClone) -> dict[str, tuple[int, int]]:
-    files = [path for path in (clone.root / "data").rglob("*") if path.is_file()]
+    # The lock of a progress folder is let go of, not removed: another process may wait at it.
+    files = [path for path in (clone.root / "data").rglob("*") if path.is_file() and path.name != ".lock"]
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
