@@ -41,7 +41,7 @@ def find_model(study: StudyParams, dealt: pd.DataFrame) -> tuple[str, Any, Any]:
     """
     models = PROJECT / "data/06_models/base"
     tuned = sorted(models.glob("seed_*/sft/*/step_*"), key=lambda folder: int(folder.name.removeprefix("step_")))
-    for folder in [*tuned[-1:], models / "shared/base"]:
+    for folder in [*tuned[-1:], *sorted(models.glob("seed_*/base"))]:
         if folder.is_dir():
             return str(folder.relative_to(PROJECT)), *load_checkpoint(folder)
     architecture = read_architecture(study)
