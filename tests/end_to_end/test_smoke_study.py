@@ -89,8 +89,10 @@ class TestOutputs:
 
         models = clone.root / "data/06_models/smoke"
         folders = [path.parent for path in list_files(models) if path.name == "config.json"]
-        steps = (2, 6, 10)
-        expected = {models / f"seed_{seed}/sft/{arm}/step_{step}" for seed in SEEDS for arm in ARMS for step in steps}
+        steps = {"hot": (2, 6, 10), "tuned": (10,)}
+        expected = {
+            models / f"seed_{seed}/sft/{arm}/step_{step}" for seed in SEEDS for arm in ARMS for step in steps[arm]
+        }
         expected |= {models / f"seed_{seed}/base" for seed in SEEDS}
         for seed in SEEDS:
             for arm, starts in list_starts(clone, seed).items():

@@ -15,7 +15,7 @@ from card24_pipeline.evaluation.costs import count_forward_flops
 from card24_pipeline.game.answers import grade_answer
 from card24_pipeline.game.verdicts import Outcome
 from card24_pipeline.training import group_relative, grpo, rloo
-from card24_pipeline.training.group_relative import AnswerRecorder
+from card24_pipeline.training.answer_recorder import AnswerRecorder
 from card24_pipeline.training.rl_params import KlParams
 from card24_pipeline.training.rl_run import HISTORY_COLUMNS, Hand, RlError, RlSetup
 

@@ -138,7 +138,7 @@ class TestShortWay:
         """Return loss, metrics and gradients of one micro-batch, computed the short way and TRL's."""
 
         def compute(model, rows):
-            from card24_pipeline.training.answer_trainer import lay_out
+            from card24_pipeline.training.answer_trainer import ShownExamples
 
             trainer = language_modelling._build_trainer(
                 model, tokenizer, rows, range(len(rows)), SCHEDULE, seed=0, state=tmp_path / "state"
@@ -147,7 +147,8 @@ class TestShortWay:
             for is_plain in (trainer._is_plain, False):
                 trainer._is_plain = is_plain
                 model.zero_grad()
-                loss = trainer.compute_loss(trainer.model, trainer._collate(lay_out(rows, range(len(rows)))))
+                shown = ShownExamples(rows, range(len(rows)))
+                loss = trainer.compute_loss(trainer.model, trainer._collate([*shown]))
                 loss.backward()
                 metrics = {name: trainer._metrics["train"][name][-1] for name in ("entropy", "mean_token_accuracy")}
                 found.append((float(loss.detach()), metrics, [each.grad.clone() for each in model.parameters()]))

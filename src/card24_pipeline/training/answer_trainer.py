@@ -1,7 +1,7 @@
 """TRL's ``SFTTrainer`` without what answers to short prompts need not pay for. Imports torch: import it in functions.
 
-A micro-batch's common start is read once, the head sees only states before a label, examples are tensors from the
-start, and training states are whole or absent. The gradient is that of ``SFTTrainer``; rounding differs.
+A micro-batch's common start is read once, the head sees only states before a label, and training states are whole or
+absent. The gradient is that of ``SFTTrainer``; rounding differs.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Batch = dict[str, torch.Tensor]
 class AnswerTrainer(WholeStates, SFTTrainer):
     """Trains on answers; models that the short way would not suit are trained as ``SFTTrainer`` does."""
 
-    def __init__(self, examples: Sequence[Batch], **kwargs: Any) -> None:
-        """Take examples in the order in which they are shown, see :func:`lay_out`, and what ``SFTTrainer`` takes."""
+    def __init__(self, examples: ShownExamples, **kwargs: Any) -> None:
+        """Take examples in the order in which they are shown, and what ``SFTTrainer`` takes."""
         # It asks for an Arrow table, whose rows would become tensors anew at every step.
         table = Dataset.from_list([{name: ids.tolist() for name, ids in examples[0].items()}])
         super().__init__(train_dataset=table, data_collator=self._collate, **kwargs)
@@ -74,10 +74,20 @@ class AnswerTrainer(WholeStates, SFTTrainer):
         """Write none: a training state has no reader."""
 
 
-def lay_out(examples: Sequence[TokenizedExample], order: Sequence[int]) -> list[Batch]:
-    """Return the examples that are shown, in this order, as tensors; one shown again is the same tensors."""
-    rows = [{name: torch.tensor(ids) for name, ids in example.items()} for example in examples]
-    return [rows[index] for index in order]
+class ShownExamples:
+    """The examples that are shown, in this order; each becomes tensors when it is asked for, so none lies in memory."""
+
+    def __init__(self, examples: Sequence[TokenizedExample], order: Sequence[int]) -> None:
+        """Take all examples, and which of them each position of the run shows."""
+        self._examples, self._order = examples, order
+
+    def __len__(self) -> int:
+        """Count the positions."""
+        return len(self._order)
+
+    def __getitem__(self, position: int) -> Batch:
+        """Return the example shown there, int64."""
+        return {name: torch.tensor(ids) for name, ids in self._examples[self._order[position]].items()}
 
 
 def has_plain_head(model: Any) -> bool:

@@ -8,14 +8,12 @@ are those of the other algorithms.
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import math
-import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from card24_pipeline.evaluation.costs import count_forward_flops, count_training_flops
+from card24_pipeline.training.answer_recorder import AnswerRecorder
 from card24_pipeline.training.ordering import order_examples
 from card24_pipeline.training.rl_params import KlParams
-from card24_pipeline.training.rl_run import CardTask, RlError, RlRun, RlSetup, add_to_history
-from card24_pipeline.training.rollouts import Episode, check_hands, describe_episodes
-from card24_pipeline.training.sampler import SampledAnswer
+from card24_pipeline.training.rl_run import RlError, RlRun, RlSetup, add_to_history
+from card24_pipeline.training.rollouts import check_hands
 from card24_pipeline.training.trainer_states import WholeStates, find_trainer_state, read_trainer_step
 
 if TYPE_CHECKING:
@@ -58,47 +56,6 @@ class GroupAlgorithm:
     name: str
     config: Mapping[str, Any]
     always_reads_old: bool = False
-
-
-class AnswerRecorder:
-    """Grades sampled answers and keeps the figures of each update."""
-
-    def __init__(
-        self, task: CardTask, prompts: Sequence[list[int]], *, end: int, count_flops: Callable[[list[int]], int]
-    ) -> None:
-        """Take hands with their prompts' token ids, the token that ends an answer, and the cost of an update."""
-        self.rows: list[dict[str, float]] = []
-        self.update = 1
-        self._task, self._prompts, self._end, self._count_flops = task, prompts, end, count_flops
-
-    def grade(self, completions: list[str], completion_ids: list[list[int]], hand: list[int], **_: Any) -> list[float]:
-        """Return the reward of each answer of an update, and keep a row of figures; TRL calls this once an update.
-
-        Args:
-            completions: The answers' texts, without special tokens.
-            completion_ids: Their tokens, up to the end token or the length limit.
-            hand: Index of each one's hand.
-        """
-        episodes = []
-        for text, ids, index in zip(completions, completion_ids, hand, strict=True):
-            prompt = self._prompts[index]
-            episode = Episode(self._task.hands[index], list(prompt), [-1] * len(prompt))
-            episode.add_turn(SampledAnswer(ids, [], cut=self._end not in ids), text, self._task)
-            episodes.append(episode)
-        flops = self._count_flops([len(episode.ids) for episode in episodes])
-        self.rows.append(describe_episodes(episodes) | {"flops": flops})
-        return [reward for episode in episodes for reward in episode.rewards]
-
-    def save(self, folder: Path) -> None:
-        """Write the rows so far beside TRL's states; the file is whole or absent."""
-        folder.mkdir(parents=True, exist_ok=True)
-        staged = folder / "updates.json.partial"
-        staged.write_text(json.dumps(self.rows))
-        os.replace(staged, folder / "updates.json")
-
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Take up the rows of the first ``updates`` updates; those that came after the state are played again."""
-        self.rows = json.loads((folder / "updates.json").read_text())[:updates]
 
 
 def train_group_relative(setup: RlSetup, progress: Path, *, algorithm: GroupAlgorithm) -> RlRun:

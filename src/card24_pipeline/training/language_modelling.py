@@ -161,7 +161,7 @@ def _build_trainer(
     from transformers import PrinterCallback
     from trl import SFTConfig
 
-    from card24_pipeline.training.answer_trainer import AnswerTrainer, lay_out
+    from card24_pipeline.training.answer_trainer import AnswerTrainer, ShownExamples
 
     annealing = {"num_decay_steps": schedule.annealed_steps, "decay_type": "linear"}
     config = SFTConfig(
@@ -189,7 +189,7 @@ def _build_trainer(
         report_to="none",
         disable_tqdm=True,
     )
-    trainer = AnswerTrainer(lay_out(examples, order), model=model, args=config, processing_class=tokenizer)
+    trainer = AnswerTrainer(ShownExamples(examples, order), model=model, args=config, processing_class=tokenizer)
     trainer.remove_callback(PrinterCallback)
     return trainer
 

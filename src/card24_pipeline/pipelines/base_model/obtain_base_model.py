@@ -75,15 +75,21 @@ def obtain_base_model(
         ClickException: If the replicates share a base that is to be trained here.
     """
     texts = [*sft_examples["prompt"], *sft_examples["answer"], *eval_hands["prompt"]]
-    work = open_progress(progress, pretraining_examples, sft_examples, eval_hands, source, seed, device)
+    inputs = (pretraining_examples, sft_examples, eval_hands, source, seed, device)
     if isinstance(source.root, FolderParams):
-        return _copy_folder(source.root, texts, work)
+        started, folder = time.perf_counter(), Path(source.root.path)
+        model, tokenizer = load_checkpoint(folder)
+        check_vocabulary(tokenizer, texts, folder)
+        staged = open_progress(progress, *inputs) / "base"
+        save_checkpoint(model, tokenizer, staged)  # anew, so that it is whole and self-contained
+        return staged, pd.DataFrame(columns=HISTORY_COLUMNS), {"wall_seconds": time.perf_counter() - started}
     if isinstance(seed, str):
         raise click.ClickException(
             "base_model.source: a from_scratch base is each seed's own, but globals.yml of the scale has a base_folder "
             "that all share: drop that line, or give the base as a folder"
         )
     texts += [*pretraining_examples["prompt"], *pretraining_examples["answer"]]
+    work = open_progress(progress, *inputs)
     return _train_from_scratch(pretraining_examples, texts, source.root, seed, device, work)
 
 
@@ -105,14 +111,3 @@ def _train_from_scratch(
     shutil.rmtree(staged, ignore_errors=True)
     shutil.copytree(work / f"step_{last}", staged)
     return staged, pd.DataFrame(run.history), run.timings()
-
-
-def _copy_folder(source: FolderParams, texts: list[str], work: Path) -> Obtained:
-    """Check a checkpoint folder and write it anew, so that it is whole and self-contained."""
-    started = time.perf_counter()
-    folder = Path(source.path)
-    model, tokenizer = load_checkpoint(folder)
-    check_vocabulary(tokenizer, texts, folder)
-    staged = work / "base"
-    save_checkpoint(model, tokenizer, staged)
-    return staged, pd.DataFrame(columns=HISTORY_COLUMNS), {"wall_seconds": time.perf_counter() - started}

@@ -110,16 +110,10 @@ def train_rl(
         if (work / "checkpoints" / name / MANIFEST).is_file():
             logger.info("This run was done before the stage was interrupted")
         else:
-            model, tokenizer = load_checkpoint(start, device)
-            check_vocabulary(tokenizer, rl_hands["prompt"], start)
             folder = find_anchor(arm.kl.anchor, start, base_model, selected_checkpoints)
-            anchor = None if folder is None else load_checkpoint(folder, device)[0]
-            _run(RlSetup(model, tokenizer, task, settings, arm.kl, anchor, seed), arm.algorithm, work, name)
-            del model, anchor  # before the next ones are loaded
+            _run(_set_up(start, folder, task, settings, arm.kl, seed, device), arm.algorithm, work, name)
         run = json.loads((work / f"{name}.json").read_text())
-        history = pd.DataFrame(run["history"])
-        history.insert(0, "from_step", step)
-        histories.append(history)
+        histories.append(pd.DataFrame([{"from_step": step} | row for row in run["history"]]))
         timings[name] = run["timings"]
     write_manifest(work / "checkpoints")
     return work / "checkpoints", pd.concat(histories, ignore_index=True), timings
@@ -162,6 +156,17 @@ def build_hands(rl_hands: pd.DataFrame) -> list[Hand]:
         Hand(int(row["hand"]), row["cards"], row["prompt"], tuple(map(int, row["values"])), int(row["target"]))
         for row in rl_hands.to_dict("records")
     ]
+
+
+def _set_up(
+    start: Path, anchor: Path | None, task: CardTask, settings: RlParams, kl: KlParams, seed: int, device: str
+) -> RlSetup:
+    """Load the models of one run."""
+    model, tokenizer = load_checkpoint(start, device)
+    check_vocabulary(tokenizer, [hand.prompt for hand in task.hands], start)
+    return RlSetup(
+        model, tokenizer, task, settings, kl, None if anchor is None else load_checkpoint(anchor, device)[0], seed
+    )
 
 
 def _run(setup: RlSetup, algorithm: Algorithm, work: Path, name: str) -> None:
