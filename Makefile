@@ -11,12 +11,12 @@ RUN := source $(BIN)/activate &&
 .PHONY: study test test-slow lint bench viz viz-site ui clean env
 
 study: $(READY)
-	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) --seeds=$(SEEDS),kedro dvc check)
+	@$(RUN) $(if $(SEEDS),kedro dvc sync --env=$(SCALE) '--seeds=$(SEEDS)',kedro dvc check)
 	@$(RUN) kedro dvc run --env=$(SCALE) $(if $(JOBS),--jobs=$(JOBS))
 	@echo "Page: $(CURDIR)/data/09_page/$(SCALE)/report.html; verdicts, reports and figures: $(CURDIR)/data/08_reporting/$(SCALE)"
 
 test: lint
-	@$(RUN) pytest -m "not slow"
+	@$(RUN) pytest -m "not slow" --numprocesses=auto --dist=loadgroup
 
 # Whole little studies with an arm, a rule, a scale or an edit more.
 test-slow: $(READY)

@@ -18,6 +18,13 @@ TEXTS = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests, which share its fixtures, and all that share the smoke study, in one process each."""
+    for item in items:
+        name = "end_to_end" if "end_to_end" in item.path.parts else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def tokenizer():
     import torch

@@ -55,21 +55,14 @@ class ProjectHooks:
             ParameterFileError: When a value is wrong or a key unknown, naming file, key and expectation.
             VersioningError: When a lock file is damaged, naming the remedy.
         """
-        from pydantic import ValidationError
-
         from card24_pipeline.versioning.lock_keeper import prepare_stage
 
         loader = context.config_loader
         prepare_stage(context.project_path, Path(loader.conf_source).name)
         # Not `context.params`: reading that makes Kedro check every node's type hints first, its own way.
-        params = {key: value for key, value in loader["parameters"].items() if key not in loader.fan_out}
-        if THREADS in params:
-            pin_threads(params[THREADS])
-        model = self._load_model()
-        try:
-            model.model_validate(params)
-        except ValidationError as error:
-            raise ParameterFileError(describe_errors(error, model, loader, context.project_path)) from error
+        if THREADS in loader["parameters"]:
+            pin_threads(loader["parameters"][THREADS])
+        check_parameters(loader, context.project_path, self._load_model())
 
     @hook_impl
     def after_catalog_created(self, catalog: CatalogProtocol) -> None:
@@ -89,6 +82,21 @@ class ProjectHooks:
             dataset = catalog.get(name)
             if isinstance(dataset, ProgressFolderDataset):
                 shutil.rmtree(dataset.load(), ignore_errors=True)
+
+
+def check_parameters(loader: FanOutConfigLoader, project: Path, model: type[BaseModel] | None = None) -> None:
+    """Check what a loader read of a scale's parameters, but for the keys of one run, by the study's model or another.
+
+    Raises:
+        ParameterFileError: See ``ProjectHooks.after_context_created``.
+    """
+    from pydantic import ValidationError
+
+    model = model or load_study_parameters()
+    try:
+        model.model_validate({key: value for key, value in loader["parameters"].items() if key not in loader.fan_out})
+    except ValidationError as error:
+        raise ParameterFileError(describe_errors(error, model, loader, project)) from error
 
 
 def pin_threads(threads: int) -> None:

@@ -76,6 +76,28 @@ class TestParameters:
         assert "Traceback" not in result.stderr
         assert list_data(clone) == before
 
+    @pytest.mark.parametrize("command", ["check", "sync"])
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [
+            ("rl_arms.plain.algorithm", "grop", "expected 'ppo', 'grpo' or 'rloo', got 'grop'"),
+            ("edit_arms.main.grid", [{"method": "uv_topp", "donors": ["base"]}], "uv_topp"),
+            ("findings.compare_arms.tuned", "hott", "expected one of hot, got 'hott'"),
+        ],
+        ids=["algorithm", "edit", "arm to compare with"],
+    )
+    def test_stages_are_not_made_of_wrong_values(
+        self, clone: StudyClone, command: str, key: str, value: Any, message: str
+    ) -> None:
+        before = [(clone.root / name).read_text(encoding="utf-8") for name in clone.stage_files]
+        with clone.edit(set_keys(clone, OVERLAY, {key: value})):
+            result = clone.run("kedro", "dvc", command, check=False)
+        assert result.returncode != 0
+        assert message in result.stderr
+        assert f"{OVERLAY} (scale smoke): {key}" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert [(clone.root / name).read_text(encoding="utf-8") for name in clone.stage_files] == before
+
     @pytest.mark.parametrize(
         ("option", "message"),
         [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from card24_pipeline.versioning.code_closure import CodeClosure
 from card24_pipeline.versioning.config_loader import make_loader
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
 DIFF_LINES = 20
+ParameterCheck = Callable[[Any, Path], None]
+"""What is asked of each scale first, with the loader of its configuration and the project's root; it raises if a
+parameter's value is wrong."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,10 @@ class Scale:
 
 
 def sync_scales(
-    project: ProjectMetadata, env: str | None = None, numbers: Mapping[str, Sequence[int]] | None = None
+    project: ProjectMetadata,
+    env: str | None = None,
+    numbers: Mapping[str, Sequence[int]] | None = None,
+    check: ParameterCheck | None = None,
 ) -> dict[str, str]:
     """Write every ``dvc.yaml`` of one scale or of all, and drop what is no stage any more.
 
@@ -51,6 +57,7 @@ def sync_scales(
         project: The project; Kedro must have bootstrapped it.
         env: The scale; None for all of them, or the default scale when numbers are given.
         numbers: Lists to record first in the scale's parameter file, by top-level key.
+        check: See ``ParameterCheck``.
 
     Returns:
         For each file, what was done: ``written``, ``up to date``, ``removed``, or what became of a lock file.
@@ -72,7 +79,7 @@ def sync_scales(
             record_numbers(file, key, listed)
     # All are rendered before any is written, and numbers taken back, so that an error leaves no mixture behind.
     try:
-        texts = _render_scales(project, scales)
+        texts = _render_scales(project, scales, check)
     except BaseException:
         for recorded, content in before.items():
             recorded.unlink() if content is None else write_atomically(recorded, content)
@@ -97,8 +104,12 @@ def _write_files(project: ProjectMetadata, scales: Mapping[str, Scale], texts: M
     return done
 
 
-def find_stale_files(project: ProjectMetadata) -> dict[str, str]:
+def find_stale_files(project: ProjectMetadata, check: ParameterCheck | None = None) -> dict[str, str]:
     """Compare every ``dvc.yaml`` with the graph of a project that Kedro has bootstrapped.
+
+    Args:
+        project: The project.
+        check: See ``ParameterCheck``.
 
     Returns:
         The files that ``sync_scales`` would change, with the first lines of the difference, and those it would remove.
@@ -108,7 +119,7 @@ def find_stale_files(project: ProjectMetadata) -> dict[str, str]:
     """
     stale = {}
     scales = _find_scales(project)
-    texts = _render_scales(project, scales)
+    texts = _render_scales(project, scales, check)
     for path, text in texts.items():
         current = _read_text(project.project_path / path)
         if current != text:
@@ -153,11 +164,15 @@ def _prune(root: Path, lock: str) -> str:
     return f"{len(gone)} entries of former stages dropped" if gone else ""
 
 
-def _render_scales(project: ProjectMetadata, scales: Mapping[str, Scale]) -> dict[str, str]:
+def _render_scales(
+    project: ProjectMetadata, scales: Mapping[str, Scale], check: ParameterCheck | None
+) -> dict[str, str]:
     settings = read_settings(project.project_path)
     code = CodeClosure(project.package_name, project.source_dir, project.project_path, settings.discovers)
     texts: dict[str, str] = {}
     for name, scale in scales.items():
+        if check is not None:
+            check(make_loader(project.project_path, name), project.project_path)
         try:
             stages = _build_stages(project, name, settings, code)
         except VersioningError as error:
