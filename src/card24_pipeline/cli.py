@@ -32,12 +32,11 @@ def dvc() -> None:
 @click.pass_obj
 def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
     """Generate every dvc.yaml of all scales, or of one, from the Kedro graph."""
-    from card24_pipeline.hooks import check_parameters
     from card24_pipeline.versioning.files import parse_numbers
     from card24_pipeline.versioning.sync import sync_scales
 
     numbers = {} if seeds is None else {"seeds": parse_numbers("seeds", seeds)}
-    for path, done in sync_scales(metadata, env, numbers, check_parameters).items():
+    for path, done in sync_scales(metadata, env, numbers).items():
         click.echo(f"{path}: {done}")
 
 
@@ -45,10 +44,9 @@ def sync(metadata: ProjectMetadata, env: str | None, seeds: str | None) -> None:
 @click.pass_obj
 def check(metadata: ProjectMetadata) -> None:
     """Fail when a parameter is wrong, or a dvc.yaml is not what `kedro dvc sync` would write."""
-    from card24_pipeline.hooks import check_parameters
     from card24_pipeline.versioning.sync import find_stale_files
 
-    stale = find_stale_files(metadata, check_parameters)
+    stale = find_stale_files(metadata)
     for diff in stale.values():
         click.echo(diff)
     if stale:

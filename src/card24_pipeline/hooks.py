@@ -62,7 +62,22 @@ class ProjectHooks:
         # Not `context.params`: reading that makes Kedro check every node's type hints first, its own way.
         if THREADS in loader["parameters"]:
             pin_threads(loader["parameters"][THREADS])
-        check_parameters(loader, context.project_path, self._load_model())
+        self.check_parameters(loader, context.project_path)
+
+    def check_parameters(self, loader: FanOutConfigLoader, project: Path) -> None:
+        """Check what a loader read of a scale's parameters, but for a run's own keys; stages are made of no others.
+
+        Raises:
+            ParameterFileError: When a value is wrong or a key unknown, naming file, key and expectation.
+        """
+        from pydantic import ValidationError
+
+        model = self._load_model()
+        params = {key: value for key, value in loader["parameters"].items() if key not in loader.fan_out}
+        try:
+            model.model_validate(params)
+        except ValidationError as error:
+            raise ParameterFileError(describe_errors(error, model, loader, project)) from error
 
     @hook_impl
     def after_catalog_created(self, catalog: CatalogProtocol) -> None:
@@ -82,21 +97,6 @@ class ProjectHooks:
             dataset = catalog.get(name)
             if isinstance(dataset, ProgressFolderDataset):
                 shutil.rmtree(dataset.load(), ignore_errors=True)
-
-
-def check_parameters(loader: FanOutConfigLoader, project: Path, model: type[BaseModel] | None = None) -> None:
-    """Check what a loader read of a scale's parameters, but for the keys of one run, by the study's model or another.
-
-    Raises:
-        ParameterFileError: See ``ProjectHooks.after_context_created``.
-    """
-    from pydantic import ValidationError
-
-    model = model or load_study_parameters()
-    try:
-        model.model_validate({key: value for key, value in loader["parameters"].items() if key not in loader.fan_out})
-    except ValidationError as error:
-        raise ParameterFileError(describe_errors(error, model, loader, project)) from error
 
 
 def pin_threads(threads: int) -> None:

@@ -3,7 +3,20 @@ import pytest
 
 from card24_pipeline.findings.gathering import spread_levels
 from card24_pipeline.findings.models import lay_out_hands
+from card24_pipeline.findings.reading import FRAMES, read_study
+from card24_pipeline.page.sft_paths import list_paths
 from card24_pipeline.study.vocabulary import sort_roles
+
+
+class Stored:
+    """A table as the catalog hands it out, to be read for lists of seeds and arms."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def read(self, **_):
+        return self.table
+
 
 HALF = "main/uv_top donor=max_ood top_fraction=0.2"
 
@@ -11,6 +24,29 @@ HALF = "main/uv_top donor=max_ood top_fraction=0.2"
 def test_roles_are_sorted_down_the_ladder():
     roles = ["end", "id_90", "rung_10", "id_70", "max_ood", "rung_2", "end"]
     assert sort_roles(roles) == ["max_ood", "rung_2", "rung_10", "id_70", "id_90", "end"]
+
+
+def test_an_arm_that_keeps_one_checkpoint_has_an_end_and_no_other_names_for_it(study):
+    tables = study.tables()
+    hands, selected = tables.sft_hand_scores, tables.selected_checkpoints
+    only_end = (hands["sft_arm"] != "tuned_annealed") | (hands["step"] == 40)
+    inputs = {name: Stored(getattr(tables, name)) for name in FRAMES} | {
+        "sft_hand_scores": Stored(hands[only_end]),
+        "selected_checkpoints": Stored(
+            selected.assign(step=selected["step"].where(selected["sft_arm"] != "tuned_annealed", 40))
+        ),
+        "sft_arms": {"main": {}},
+        "rl_arms": study.rl_arms,
+        "edit_arms": {"main": {"sft_arm": "main"}},
+    }
+    found = read_study(study.seeds, inputs)
+    roles = found.selected_checkpoints.groupby("sft_arm")["role"].unique().map(set)
+    assert roles["tuned_annealed"] == {"end"}
+    assert roles["tuned"] == {"max_ood", "id_70", "end"}
+    findings = study.find(**{name: getattr(found, name) for name in ("sft_hand_scores", "selected_checkpoints")})
+    assert findings.level("tuned_annealed/end") == pytest.approx(0.65)
+    assert list_paths(findings)["tuned_annealed"] == ["tuned_annealed/step 40"]
+    assert list_paths(findings)["tuned"][0] == "base"
 
 
 @pytest.mark.parametrize(

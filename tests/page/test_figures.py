@@ -120,7 +120,7 @@ class TestStudy:
         row = findings.find("pass@1", "main/uv_top donor=max_ood top_fraction=0.2", split="ood")
         assert point[["y", "low", "high"]].tolist() == [row["estimate"], row["low"], row["high"]]
         assert point["x"] == pytest.approx(0.9)
-        assert frontier.loc[("donor base", "End", ""), "y"] == pytest.approx(0.2)
+        assert frontier.loc[("donor base", "main", findings.title("main/step 40")), "y"] == pytest.approx(0.2)
 
     def test_bars_of_rl_are_those_of_the_paired_gain(self, drawn, findings):
         table = drawn["rl_gains"].table.set_index(["panel", "series", "x"])

@@ -76,7 +76,7 @@ class TestPage:
         assert "637 multisets; replicates alone: +25.0, −1.0" in page
         assert "replicates alone: 25\u00a0%, −1\u00a0%" in render(claims=make_claims(unit="share"))
         assert "Llama: RL − End: +6.0 (+1.0 to +12.0)<br>70–80 %" in page
-        assert page.index('id="verdicts"') < page.index('id="one"')
+        assert page.index('id="one"') < page.index('id="verdicts"')  # the first figure is what one sees first
 
     def test_an_exploratory_statement_has_no_verdict_and_says_why(self):
         claims = make_claims(confirmatory=False, verdict="exploratory", why_exploratory="without a placebo")
@@ -190,7 +190,7 @@ class TestReports:
     def test_arms_have_both_spreads_beside_each_other(self, findings):
         rows = {(row["SFT arm"], row["checkpoint"], row["hands"]): row for row in table_paths(findings)}
         assert len(rows) == 4 * 3 * 2
-        assert ("main (chosen for its effect)", "MaxOOD", "ID, multisets of SFT") in rows
+        assert ("main (chosen for its effect)", "End", "ID, multisets of SFT") in rows
         assert ("main", "MaxOOD", "OOD") in rows
         row, found = rows["tuned", "SFT at ≥70 % ID", "OOD"], findings.find("pass@1", "tuned/id_70", split="ood")
         assert (row["estimate"], row["SE between replicates"], row["replicates"]) == ("75.0", "0.0", "4")
@@ -240,12 +240,14 @@ class TestReports:
 
     def test_the_finding_answers_in_three_sentences_with_intervals(self, findings):
         text = write_finding(findings, scale="toy", engineering=False, needed=4)
-        sft, beside, repairs = (line for line in text.splitlines() if line.startswith("- "))
+        sft, _, repairs = (line for line in text.splitlines() if line.startswith("- "))
+        hotter, tuned, cooler = (line for line in text.splitlines() if line.startswith("  - "))
         assert re.search(r"SFT main \(chosen for its effect\)\*\* .* from 10\.0 \(.* through 50\.0 .* to 90\.0 \(", sft)
         assert re.search(r"on OOD from 60\.0 \(.* through 80\.0 \(.* to 20\.0 \([^)]*\) %\.$", sft)
-        assert re.search(r"tuned − main \+40\.0 \([^)]*\) at End \(ID \+5\.0 \(", beside)
-        assert re.search(r"\+25\.0 \([^)]*\) at equal ID \(SFT at ≥70 % ID, both in 4 of 4 replicates; ID", beside)
-        assert re.search(r"main_annealed − main \+5\.0 .*tuned_annealed − tuned \+5\.0 ", beside)
+        assert re.search(r"tuned − main: \+40\.0 \([^)]*\) at End \(ID \+5\.0 \(", tuned)
+        assert re.search(r"\+25\.0 \([^)]*\) at equal ID \(SFT at ≥70 % ID, both in 4 of 4 replicates; ID", tuned)
+        assert hotter.startswith("  - main_annealed − main: +5.0 (")
+        assert cooler.startswith("  - tuned_annealed − tuned: +5.0 (")
         assert re.search(r"\*layers reset, MaxOOD, quarter 1\*, has \+60\.0 \(.* of OOD and \+0\.0 \(", repairs)
         assert re.search(r"RL has \+10\.0 \([^)]*\) of OOD and \+5\.0 \([^)]*\) of ID\.$", repairs)
         assert "verdict" not in text

@@ -57,6 +57,7 @@ PARAMETERS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_tex
         ),
         (("rl_arms", "plain_tuned", "roles"), ["rung_3"], r"rl_arms\.plain_tuned\.roles: expected one of .*'rung_3'"),
         (("rl_arms", "plain_tuned", "roles"), ["id_70"], r"roles: expected one of .*id_60, id_75, got 'id_70'"),
+        (("rl_arms", "plain_annealed", "roles"), ["id_75"], r"plain_annealed\.roles: expected one of end, got 'id_75'"),
     ],
 )
 def test_settings_that_would_stop_a_later_stage_are_refused_at_once(keys, value, message):

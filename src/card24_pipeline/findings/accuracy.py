@@ -154,7 +154,10 @@ def mark_overlaps(wide: pd.DataFrame, models: pd.DataFrame) -> tuple[pd.DataFram
     columns: dict[str, pd.Series] = {}
     quantities = []
     for row in read_rows(models[(models["kind"] == "rl") & (models["role"] == END)]):
-        before = {role: wide[name_model(row["sft_arm"], role)] for role in (MAX_OOD, END)}
+        names = {role: name_model(row["sft_arm"], role) for role in (MAX_OOD, END)}
+        if names[MAX_OOD] not in wide:
+            continue
+        before = {role: wide[name] for role, name in names.items()}
         for overlap, (by_max_ood, by_end) in OVERLAPS.items():
             whole = ((before[MAX_OOD] == by_max_ood) & (before[END] == by_end)).astype(np.float64)
             all_of, solved = f"{overlap} ({row['sft_arm']})", f"{overlap} ({row['model']})"

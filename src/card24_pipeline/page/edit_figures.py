@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isnan, nan
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from card24_pipeline.findings.choices import ANY_ID, KEEPING_ID
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.models import name_model
 from card24_pipeline.page.figure import PERCENT, Figure, make_table
+from card24_pipeline.page.sft_paths import list_paths
 from card24_pipeline.page.titles import describe_knob, title_family
 from card24_pipeline.study.rows import read_rows
 from card24_pipeline.study.vocabulary import BASE, END, ID_SEEN, MAX_OOD, title_role, title_split
@@ -22,6 +24,7 @@ KNOBS = {
     "edits_by_quarter": ("By depth", "quarter", "quarter of layers (1 = first)"),
     "edits_by_share": ("By the share of the donor", "share", "share"),
 }
+RL_SERIES = "RL from End"
 CHOICE_TITLES = {KEEPING_ID: "best knob that keeps ID", ANY_ID: "best knob whatever ID"}
 
 
@@ -34,32 +37,38 @@ def list_edited(findings: Findings) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def show_frontier(findings: Findings) -> Figure:
-    """Show OOD against ID: a line for each family, joined by its knob."""
-    rows = []
+    """Show OOD against ID: the path of every SFT arm, RL from its End, and a line for each family of edits."""
+    rows: list[dict[str, Any]] = []
     panels = {
         donor: f"donor {title_role(donor)}" for donor in (MAX_OOD, BASE) if donor in set(findings.models["donor"])
     }
-    unjoined = set()
-    for row, series in list_edited(findings):
-        point = {"series": series, "x": findings.level(row["model"], ID_SEEN), "note": describe_knob(row)}
-        unjoined |= set() if row["kind"] == "edit" else {series}
+    for arm, models in list_paths(findings).items():
+        path = [{"series": arm, "note": findings.title(model)} | _place(findings, model) for model in models]
+        rows += [{"panel": panel, **point, "low": nan, "high": nan} for panel in panels.values() for point in path]
+    edited = [row for row, _ in list_edited(findings) if row["kind"] in ("rl", "edit")]
+    for row in sorted(edited, key=lambda row: 0.0 if isnan(row["knob"]) else row["knob"]):
+        is_edit = row["kind"] == "edit"
+        point = {"series": title_family(row, findings) if is_edit else RL_SERIES} | _place(findings, row["model"])
+        point["note"] = describe_knob(row) if is_edit else findings.title(row["model"])
         shown = [panels[row["donor"]]] if row["donor"] in panels else panels.values()
-        rows += [
-            {"panel": panel, "order": row["knob"]} | point | _take(findings, LEVEL, row["model"]) for panel in shown
-        ]
-    ordered = sorted(rows, key=lambda row: row["order"] if row["order"] == row["order"] else 0.0)
+        rows += [{"panel": panel} | point for panel in shown]
     return Figure(
         "frontier",
         "What OOD costs in ID",
-        "Every edit at every knob, and RL from End. Up and to the right is better. A tap on a name in the legend hides "
-        "it.",
-        make_table(ordered),
+        "Every edit of End at every knob, RL from End, and bold the path of SFT itself; single points are arms that "
+        "keep their End only. Up and to the right is better. A tap on a name in the legend hides it.",
+        make_table(rows),
         f"pass@1 on {title_split(ID_SEEN)}",
         f"pass@1 on {title_split(findings.ood)}",
         x_format=PERCENT,
         y_format=PERCENT,
-        unjoined=tuple(unjoined),
+        unjoined=(RL_SERIES,),
+        labelled=tuple(findings.sft_arms),
     )
+
+
+def _place(findings: Findings, model: str) -> dict[str, Any]:
+    return {"x": findings.level(model, ID_SEEN)} | _take(findings, LEVEL, model)
 
 
 def show_knobs(findings: Findings, key: str) -> Figure:

@@ -182,7 +182,7 @@ def _compare_arms(findings: Findings, arm: str, other: str) -> Iterator[str]:
     found = {place: measure(findings, arm, other) for place, measure in measured.items()}
     told = [f"{write_interval(one.row, 'points')} {place} ({one.note})" for place, one in found.items() if one.row]
     if told:
-        yield f"{arm} − {other} {', '.join(told)}"
+        yield f"{arm} − {other}: {'; '.join(told)}"
 
 
 def write_model_card(findings: Findings, base_model: Mapping[str, Any], *, engineering: bool) -> str:

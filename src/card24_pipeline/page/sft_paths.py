@@ -61,9 +61,10 @@ def name_part(arm: str, seed: str) -> str:
 
 
 def list_paths(findings: Findings) -> dict[str, list[str]]:
-    """Return the models along each SFT arm, by step from the base."""
+    """Return the models along each SFT arm, by step from the base; of an arm that keeps one checkpoint, that alone."""
     steps = findings.models[findings.models["role"] == STEP_ROLE].sort_values("step", kind="stable")
-    return {arm: [BASE, *steps.loc[steps["sft_arm"] == arm, "model"]] for arm in findings.sft_arms}
+    kept = {arm: steps.loc[steps["sft_arm"] == arm, "model"].tolist() for arm in findings.sft_arms}
+    return {arm: [BASE, *models] if len(models) > 1 else models for arm, models in kept.items()}
 
 
 def _trace(findings: Findings, models: list[str], *, scope: str = POOLED, bar: str = "") -> Iterator[dict[str, Any]]:
@@ -83,11 +84,11 @@ def _trace(findings: Findings, models: list[str], *, scope: str = POOLED, bar: s
 def table_paths(findings: Findings) -> list[dict[str, str]]:
     """Tabulate ID and OOD of every SFT arm at MaxOOD, at levels of ID and at the end, with both spreads.
 
-    What is to know of an arm stands beside its name in its first row.
+    What is to know of an arm stands beside its name at the end.
     """
     return [
         {
-            "SFT arm": title_arm(arm, findings) if (role, split) == (MAX_OOD, ID_SEEN) else arm,
+            "SFT arm": title_arm(arm, findings) if (role, split) == (END, ID_SEEN) else arm,
             "checkpoint": title_role(role),
             "hands": title_split(split),
         }

@@ -123,7 +123,8 @@ def table_checkpoints(findings: Findings) -> list[dict[str, str]]:
                 title: findings.find(DIFFERENCE, left, right, split=findings.ood, **where)
                 for title, where in cells.items()
             }
-            rows.append(pair | {title: write_interval(row, "points") for title, row in found.items()})
+            if any(row is not None for row in found.values()):
+                rows.append(pair | {title: write_interval(row, "points") for title, row in found.items()})
     return rows
 
 

@@ -94,14 +94,14 @@ class StudyParams(Params):
         source = self.base_model.source.root
         if isinstance(source, FromScratchParams) and self.game.prompt.layout is not PromptLayout.compact:
             raise ValueError("game.prompt.layout: a from_scratch base is trained on compact prompts only")
-        for name, sft_arm in self.sft_arms.items():
-            _choose_settings(f"sft_arms.{name}", sft_arm, self.sft)
+        chosen = {name: _choose_settings(f"sft_arms.{name}", arm, self.sft) for name, arm in self.sft_arms.items()}
         selection = self.selection
         known = ["max_ood", "end", *(f"rung_{number}" for number in range(1, selection.ladder_rungs + 1))]
         known += [f"id_{percent}" for percent in selection.id_percents]
         for name, arm in self.rl_arms.items():
             for role in [] if arm.roles == "all" else arm.roles:
-                _check_known(f"rl_arms.{name}.roles", role, known)
+                keeps_one = {*chosen[arm.sft_arm].checkpoint_steps} == {chosen[arm.sft_arm].schedule.steps}
+                _check_known(f"rl_arms.{name}.roles", role, ["end"] if keeps_one else known)
             settings = _choose_settings(f"rl_arms.{name}", arm, self.rl)
             if isinstance(source, FromScratchParams):
                 self._check_context(name, settings, source.architecture.max_tokens)

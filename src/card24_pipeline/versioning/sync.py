@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from card24_pipeline.versioning.code_closure import CodeClosure
 from card24_pipeline.versioning.config_loader import make_loader
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from kedro.framework.startup import ProjectMetadata
 
 DIFF_LINES = 20
-ParameterCheck = Callable[[Any, Path], None]
-"""What is asked of each scale first, with the loader of its configuration and the project's root; it raises if a
-parameter's value is wrong."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,7 @@ class Scale:
 
 
 def sync_scales(
-    project: ProjectMetadata,
-    env: str | None = None,
-    numbers: Mapping[str, Sequence[int]] | None = None,
-    check: ParameterCheck | None = None,
+    project: ProjectMetadata, env: str | None = None, numbers: Mapping[str, Sequence[int]] | None = None
 ) -> dict[str, str]:
     """Write every ``dvc.yaml`` of one scale or of all, and drop what is no stage any more.
 
@@ -57,13 +51,12 @@ def sync_scales(
         project: The project; Kedro must have bootstrapped it.
         env: The scale; None for all of them, or the default scale when numbers are given.
         numbers: Lists to record first in the scale's parameter file, by top-level key.
-        check: See ``ParameterCheck``.
 
     Returns:
         For each file, what was done: ``written``, ``up to date``, ``removed``, or what became of a lock file.
 
     Raises:
-        VersioningError: When the graph cannot be written as stages.
+        ClickException: When the graph cannot be written as stages, or a hook of the project refuses a parameter.
     """
     scales = _find_scales(project)
     before: dict[Path, str | None] = {}
@@ -79,7 +72,7 @@ def sync_scales(
             record_numbers(file, key, listed)
     # All are rendered before any is written, and numbers taken back, so that an error leaves no mixture behind.
     try:
-        texts = _render_scales(project, scales, check)
+        texts = _render_scales(project, scales)
     except BaseException:
         for recorded, content in before.items():
             recorded.unlink() if content is None else write_atomically(recorded, content)
@@ -104,22 +97,18 @@ def _write_files(project: ProjectMetadata, scales: Mapping[str, Scale], texts: M
     return done
 
 
-def find_stale_files(project: ProjectMetadata, check: ParameterCheck | None = None) -> dict[str, str]:
+def find_stale_files(project: ProjectMetadata) -> dict[str, str]:
     """Compare every ``dvc.yaml`` with the graph of a project that Kedro has bootstrapped.
-
-    Args:
-        project: The project.
-        check: See ``ParameterCheck``.
 
     Returns:
         The files that ``sync_scales`` would change, with the first lines of the difference, and those it would remove.
 
     Raises:
-        VersioningError: When the graph cannot be written as stages.
+        ClickException: When the graph cannot be written as stages, or a hook of the project refuses a parameter.
     """
     stale = {}
     scales = _find_scales(project)
-    texts = _render_scales(project, scales, check)
+    texts = _render_scales(project, scales)
     for path, text in texts.items():
         current = _read_text(project.project_path / path)
         if current != text:
@@ -164,21 +153,27 @@ def _prune(root: Path, lock: str) -> str:
     return f"{len(gone)} entries of former stages dropped" if gone else ""
 
 
-def _render_scales(
-    project: ProjectMetadata, scales: Mapping[str, Scale], check: ParameterCheck | None
-) -> dict[str, str]:
+def _render_scales(project: ProjectMetadata, scales: Mapping[str, Scale]) -> dict[str, str]:
     settings = read_settings(project.project_path)
     code = CodeClosure(project.package_name, project.source_dir, project.project_path, settings.discovers)
     texts: dict[str, str] = {}
     for name, scale in scales.items():
-        if check is not None:
-            check(make_loader(project.project_path, name), project.project_path)
+        _check_parameters(project, name)
         try:
             stages = _build_stages(project, name, settings, code)
         except VersioningError as error:
             raise VersioningError(f"scale {name}: {error}") from error
         texts |= render_dvc_files(name, scale.file, scale.folder, stages, settings.kept_in_git)
     return texts
+
+
+def _check_parameters(project: ProjectMetadata, env: str) -> None:
+    """Let the project's hooks check a scale's parameters: those that have ``check_parameters(loader, project)``."""
+    from kedro.framework.project import settings
+
+    for hook in settings.HOOKS:
+        if hasattr(hook, "check_parameters"):
+            hook.check_parameters(make_loader(project.project_path, env), project.project_path)
 
 
 def _build_stages(project: ProjectMetadata, env: str, settings: StagesSettings, code: CodeClosure) -> list[Stage]:
