@@ -62,7 +62,9 @@ def test_every_extension_point_has_a_diff():
     assert list(DIFFS) == [
         "An edit: one file",
         "A statement: one function",
-        "An SFT or RL arm: one block",
+        "An SFT arm: one block",
+        "An RL arm: one block",
+        "An edit arm: one block",
         "An OOD rule: one line",
         "A scale, a model: one folder",
     ]
@@ -81,8 +83,22 @@ def test_a_statement_is_listed(apply):
     assert "ood_rises_from_the_base" in apply("A statement: one function", sys.executable, "-c", code)
 
 
-def test_an_arm_has_stages_of_its_own_and_changes_no_other(apply, tmp_path):
-    apply("An SFT or RL arm: one block", "kedro", "dvc", "sync")
+@pytest.mark.parametrize(
+    ("heading", "own"),
+    [
+        ("An SFT arm: one block", {f"{node}-cool" for node in ("train_sft", "score_sft", "select_checkpoints")}),
+        ("An edit arm: one block", {"score_edits-of_tuned"}),
+    ],
+)
+def test_an_arm_of_sft_or_edits_has_stages_of_its_own_and_trains_no_other_anew(apply, tmp_path, heading, own):
+    apply(heading, "kedro", "dvc", "sync")
+    before, after = read_stages(ROOT), read_stages(tmp_path)
+    assert after.keys() - before.keys() >= own
+    assert not {name for name in before if name.startswith("train_") and before[name] != after[name]}
+
+
+def test_an_rl_arm_has_stages_of_its_own_and_changes_no_other(apply, tmp_path):
+    apply("An RL arm: one block", "kedro", "dvc", "sync")
     before, after = read_stages(ROOT), read_stages(tmp_path)
     assert after.keys() - before.keys() == {"train_rl-grouped", "score_rl-grouped", "measure_rl_spectra-grouped"}
     changed = {name for name in before if before[name] != after[name]}
