@@ -18,7 +18,8 @@ from card24_pipeline.findings.gathering import open_findings
 from card24_pipeline.findings.lookup import Findings
 from card24_pipeline.findings.params import FindingsParams
 from card24_pipeline.findings.statements import list_statements
-from card24_pipeline.page.edit_figures import list_edited
+from card24_pipeline.page.edit_figures import RL_SERIES, list_edited
+from card24_pipeline.page.sft_paths import list_paths
 from card24_pipeline.page.titles import describe_knob
 from card24_pipeline.pipelines.page.show_study import show_study
 from card24_pipeline.settings import CONFIG_LOADER_ARGS
@@ -194,13 +195,20 @@ def test_frontier_of_the_page_is_made_of_estimates(written: Written) -> None:
     link = re.search(r'download="frontier.csv" href="data:text/csv;base64,([^"]+)"', written.page)
     assert link is not None
     drawn = pd.read_csv(io.BytesIO(base64.b64decode(link[1]))).fillna({"note": ""})
-    models = {(series, describe_knob(row)): row["model"] for row, series in list_edited(written.findings)}
-    assert set(zip(drawn["series"], drawn["note"], strict=True)) == models.keys()
+    findings = written.findings
+    edits = [(row, series) for row, series in list_edited(findings) if row["kind"] == "edit"]
+    models = {(series, describe_knob(row)): row["model"] for row, series in edits}
+    runs = [row["model"] for row, _ in list_edited(findings) if row["kind"] == "rl"]
+    models |= {(RL_SERIES, findings.title(model)): model for model in runs}
+    paths = {(arm, findings.title(model)): model for arm, named in list_paths(findings).items() for model in named}
+    assert set(zip(drawn["series"], drawn["note"], strict=True)) == models.keys() | paths.keys()
     for row in drawn.to_dict("records"):
-        model = models[row["series"], row["note"]]
-        level = written.findings.find(LEVEL, model, split="ood")
-        expected = [written.level(model, "id_seen"), level["estimate"], level["low"], level["high"]]
-        assert [row[name] for name in ("x", "y", "low", "high")] == pytest.approx(expected, **ROUNDED)
+        place = row["series"], row["note"]
+        model = (models | paths)[place]
+        level = findings.find(LEVEL, model, split="ood")
+        assert [row["x"], row["y"]] == pytest.approx([written.level(model, "id_seen"), level["estimate"]], **ROUNDED)
+        if place in models:
+            assert [row["low"], row["high"]] == pytest.approx([level["low"], level["high"]], **ROUNDED)
 
 
 def test_published_runs_are_estimates(written: Written) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from card24_pipeline.parameters.plain import to_plain
-from card24_pipeline.study.vocabulary import ARMS, END, starts_from
+from card24_pipeline.study.rows import drop_other_names
+from card24_pipeline.study.vocabulary import ARMS, starts_from
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,5 @@ def read_study(seeds: Sequence[int], inputs: Mapping[str, Any]) -> StudyTables:
         sft_arms = {name: block["sft_arm"] for name, block in blocks[column].items()}
         with_it = {name: frame for name, frame in frames.items() if column in frame}
         frames |= {name: frame.assign(sft_arm=frame[column].map(sft_arms)) for name, frame in with_it.items()}
-    frames["selected_checkpoints"] = _drop_other_names(frames["selected_checkpoints"], frames["sft_hand_scores"])
+    frames["selected_checkpoints"] = drop_other_names(frames["selected_checkpoints"], frames["sft_hand_scores"])
     return StudyTables(**frames, rl_arms=blocks["rl_arm"])
-
-
-def _drop_other_names(selected: pd.DataFrame, sft_hand_scores: pd.DataFrame) -> pd.DataFrame:
-    """Drop every role but End of the arms that keep one checkpoint: they would be End by other names."""
-    kept = sft_hand_scores.groupby("sft_arm")["step"].nunique()
-    return selected[(selected["role"] == END) | (selected["sft_arm"].map(kept) > 1)].reset_index(drop=True)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from card24_pipeline.study.rows import drop_other_names
 from card24_pipeline.study.vocabulary import ARMS
 from card24_pipeline.tracking.children import StudyTables
 from card24_pipeline.tracking.provenance import describe_provenance
@@ -48,10 +49,10 @@ def publish_study(
     files = [value for value in others.values() if isinstance(value, Path)]
     settings = {name: value for name, value in others.items() if not isinstance(value, Path) and name not in FRAMES}
     lists = {"seed": seeds, **{key: list(settings[name]) for key, name in ARMS.items()}}
-    tables = StudyTables(
-        estimates=estimates.fillna(dict.fromkeys(("reference", "split", "change_model"), "")),
-        **{name: others[name].read(**lists) for name in FRAMES},
-    )
+    frames = {name: others[name].read(**lists) for name in FRAMES}
+    frames["selected_checkpoints"] = drop_other_names(frames["selected_checkpoints"], frames["sft_scores"])
+    named = estimates.fillna(dict.fromkeys(("reference", "split", "change_model"), ""))
+    tables = StudyTables(estimates=named, **frames)
     artifacts = digest_artifacts(tables, settings, files)
     try:
         study = put_study_together(
