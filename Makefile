@@ -16,7 +16,7 @@ study: $(READY)
 	@echo "Page: $(CURDIR)/data/09_page/$(SCALE)/report.html; verdicts, reports and figures: $(CURDIR)/data/08_reporting/$(SCALE)"
 
 test: lint
-	@$(RUN) pytest -m "not slow" --numprocesses=auto --dist=loadgroup
+	@$(RUN) pytest -m "not slow" --numprocesses=logical --dist=loadgroup
 
 # Whole little studies with an arm, a rule, a scale or an edit more.
 test-slow: $(READY)
