@@ -1,10 +1,11 @@
-"""How reinforcement learning's rate and length are chosen: `python -m benchmarks.rl_trials OUT [DEVICE [UPDATES]]`.
+"""How reinforcement learning's rate is chosen: `python -m benchmarks.rl_trials OUT [DEVICE [UPDATES [PROCESSES]]]`.
 
 On replicates that the study does not use, and by the reward on ID hands alone: PPO from End of the hot SFT, at several
 rates. Bases and fine-tuning run on DEVICE, PPO on one core for each run. Writes `OUT/rl_rates.csv`, a row an update.
 """
 
 import multiprocessing
+import os
 import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.sft_trials import REPLICATES, TRIALS, _deal, _use_one_thread, train_base
+from benchmarks.sft_trials import REPLICATES, TRIALS, deal, train_base, use_one_thread
 from card24_pipeline.checkpoints.writer import save_checkpoint
 from card24_pipeline.models.loading import load_checkpoint
 from card24_pipeline.models.tokenized import tokenize_examples
@@ -30,7 +31,7 @@ KEPT += ["explained_variance"]
 
 def prepare(out: Path, device: str, replicate: int) -> Path:
     """Train a base and fine-tune it by the first SFT arm; return its End."""
-    study, _, _, sft = _deal()
+    study, _, _, sft = deal()
     train_base(out, device, TRIALS[0], replicate)
     model, tokenizer = load_checkpoint(out / "bases" / f"{TRIALS[0].name} {replicate}", device)
     tokenized = tokenize_examples(tokenizer, list(sft["prompt"]), list(sft["answer"]), max_tokens=64)
@@ -48,7 +49,7 @@ def prepare(out: Path, device: str, replicate: int) -> Path:
 
 def reinforce(end: Path, replicate: int, rate: float, updates: int) -> pd.DataFrame:
     """Run PPO from End; return its history."""
-    study, multisets, _, _ = _deal()
+    study, multisets, _, _ = deal()
     game, settings = study.game, study.rl
     hands = build_hands(deal_rl_hands(multisets, game.rules, game.prompt, game.rl_hands))
     changes = {"updates": updates, "resume_every_updates": updates, "optimiser": {"learning_rate": rate}}
@@ -65,9 +66,10 @@ def main() -> None:
     out = Path(sys.argv[1])
     device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
     updates = int(sys.argv[3]) if len(sys.argv) > 3 else 240
+    processes = int(sys.argv[4]) if len(sys.argv) > 4 else os.cpu_count() or 1
     out.mkdir(parents=True, exist_ok=True)
     histories = []
-    with ProcessPoolExecutor(15, multiprocessing.get_context("spawn"), _use_one_thread) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), use_one_thread) as pool:
         ends = {pool.submit(prepare, out, device, replicate): replicate for replicate in REPLICATES}
         runs = []
         for end in as_completed(ends):

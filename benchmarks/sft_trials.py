@@ -62,7 +62,7 @@ TRIALS = (
 
 
 @cache
-def _deal() -> tuple[Any, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def deal() -> tuple[Any, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     study = read_params()
     multisets, hands = deal_hands(study)
     game = study.game
@@ -71,7 +71,7 @@ def _deal() -> tuple[Any, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 def train_base(out: Path, device: str, trial: BaseTrial, replicate: int) -> dict[str, Any]:
     """Train one base, keep it under `out/bases`, and score it on bare puzzles."""
-    study, multisets, hands, sft = _deal()
+    study, multisets, hands, sft = deal()
     game, prompt = study.game, study.game.prompt
     mixture = study.base_model.mixture.model_copy(update={"examples": trial.steps * trial.batch_size})
     examples = render_pretraining_examples(multisets, game.rules, prompt, mixture, replicate)
@@ -105,7 +105,7 @@ def train_base(out: Path, device: str, trial: BaseTrial, replicate: int) -> dict
 
 def fine_tune(out: Path, device: str, trial: str, replicate: int, rate: float) -> list[dict[str, Any]]:
     """Fine-tune one base at one rate and score it along the way; OOD hands are not answered."""
-    study, _, hands, sft = _deal()
+    study, _, hands, sft = deal()
     model, tokenizer = load_checkpoint(out / "bases" / f"{trial} {replicate}", device)
     tokenized = tokenize_examples(tokenizer, list(sft["prompt"]), list(sft["answer"]), max_tokens=64)
     schedule = study.sft.schedule.model_copy(
@@ -143,7 +143,7 @@ def main() -> None:
     device = sys.argv[2] if len(sys.argv) > 2 else "cpu"
     processes = int(sys.argv[3]) if len(sys.argv) > 3 else os.cpu_count() or 1
     out.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _use_one_thread) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), use_one_thread) as pool:
         bases = [pool.submit(train_base, out, device, trial, replicate) for replicate in REPLICATES for trial in TRIALS]
         rows = [_keep(out / "base_trials.csv", base.result()) for base in bases]
         chosen = choose_base(rows)
@@ -178,7 +178,7 @@ def _keep(file: Path, row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _use_one_thread() -> None:
+def use_one_thread() -> None:
     os.environ["TQDM_DISABLE"] = "1"
     torch.set_num_threads(1)
 

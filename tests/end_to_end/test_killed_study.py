@@ -43,13 +43,16 @@ def wait_for_a_moment(driver: psutil.Process, seconds: float) -> bool:
 
 
 def wait_for_a_cut_lock(driver: psutil.Process, clone: StudyClone) -> bool:
-    """Wait until DVC has emptied a lock file to write it; tell whether that was seen."""
+    """Wait until DVC has emptied a lock file to write it; tell whether that was seen.
+
+    One that an earlier kill left empty does not count: it must have been seen with more in it first.
+    """
     sizes: dict[Path, int] = {}
     while is_at_work(driver):
         for path in clone.lock_files:
             with contextlib.suppress(FileNotFoundError):
                 size = path.stat().st_size
-                if size < sizes.get(path, 1):
+                if size < sizes.get(path, 0):
                     return True
                 sizes[path] = size
     return False

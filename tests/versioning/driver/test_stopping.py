@@ -99,14 +99,17 @@ def kill_at_random(study, chance):
 
 
 def kill_in_a_write(study):
-    """Start a driver and kill everything as soon as a lock file is seen cut; tell whether one was."""
+    """Start a driver and kill everything as soon as a lock file is seen to shrink; tell whether one was.
+
+    One that an earlier kill left empty does not count.
+    """
     driver = study.start()
     sizes: dict[str, int] = {}
     while driver.poll() is None:
         for path in study.root.glob("**/dvc.lock"):
             with contextlib.suppress(FileNotFoundError):
                 size = path.stat().st_size
-                if size < sizes.get(str(path), 1):
+                if size < sizes.get(str(path), 0):
                     kill_all(driver)
                     return True
                 sizes[str(path)] = size
